@@ -1,0 +1,1 @@
+//! Arm boards, bare metal and Linux.

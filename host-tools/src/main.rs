@@ -1,0 +1,2 @@
+//! The `ternlet` command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Exact ternary and int8 kernels.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Runtime for ternary language models in one fixed arena.
+#![no_std]
