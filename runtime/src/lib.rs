@@ -7,6 +7,12 @@ extern crate std;
 mod arena;
 
 mod parallel;
+// In the folder `std`, but not by that name: a module `std` would hide the library.
+#[cfg(feature = "std")]
+#[path = "std/hosted.rs"]
+mod hosted;
 
 pub use arena::{ARENA_ALIGN, Arena, ArenaError, Plain, align_up, cast_slice, cast_slice_mut};
+#[cfg(feature = "std")]
+pub use hosted::{ModelFile, ThreadPool};
 pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};
