@@ -1,2 +1,18 @@
-//! Exact ternary and int8 kernels.
+#![doc = include_str!("../README.md")]
 #![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+mod backend;
+mod dispatch;
+mod features;
+pub mod layout;
+mod ops;
+mod scalar;
+mod shape;
+
+pub use backend::Backend;
+pub use dispatch::Kernels;
+pub use features::CpuFeatures;
+pub use ops::exp::exp;

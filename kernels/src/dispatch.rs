@@ -1,0 +1,118 @@
+//! The table of kernels: which function serves each operation on this CPU.
+//!
+//! A `&'static Kernels` exists only if the CPU features it needs were shown ([`Kernels::for_backend`] is the one gate),
+//! so calling through it is sound. Detection is in `features.rs`, choice is here, and nowhere else.
+#![expect(unsafe_code, reason = "a table entry needs CPU features, which holding the table proves")]
+
+use crate::{Backend, CpuFeatures, scalar};
+
+mod elementwise;
+mod half;
+mod integer;
+mod reduction;
+
+/// Declares the table's entries, and one safe function per entry that calls it.
+macro_rules! entries {
+    ($($name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*) => {
+        /// One function per operation, for one backend. Shapes are checked before the call.
+        pub(crate) struct Entries {
+            $(pub(crate) $name: unsafe fn($($type),*) $(-> $result)?,)*
+        }
+
+        impl Entries {
+            $(#[inline]
+            fn $name(&self, $($arg: $type),*) $(-> $result)? {
+                // SAFETY: entries are reached through a `Kernels`, which is only handed out for a CPU that has the
+                // entries' target features; `shape.rs` checked the lengths.
+                unsafe { (self.$name)($($arg),*) }
+            })*
+        }
+    };
+}
+
+entries! {
+    gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]);
+    gemm_i8_i2(w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &mut [i32]);
+    gemv_i16_i8(
+        w: &[i8], row_scale: &[f32], n: usize, k: usize, x_high: &[i8], x_low: &[i8], x_scale: f32, out: &mut [f32],
+    );
+    gemv_f32_f32(w: &[f32], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
+    gemv_f32_bf16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
+    gemv_f32_f16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
+    gevm_f32_f32(a: &[f32], w: &[f32], n: usize, k: usize, stride: usize, out: &mut [f32]);
+    gevm_f32_f16(a: &[f32], w: &[u16], n: usize, k: usize, stride: usize, out: &mut [f32]);
+    sum_squares(x: &[f32]) -> f32;
+    softmax(x: &mut [f32]);
+    quantise_i8(x: &[f32], q: &mut [i8]) -> f32;
+    quantise_i16(x: &[f32], high: &mut [i8], low: &mut [i8]) -> f32;
+    rescale(acc: &[i32], scale: f32, out: &mut [f32]);
+    scale_mul(x: &[f32], s: f32, w: &[f32], out: &mut [f32]);
+    add_assign(x: &mut [f32], y: &[f32]);
+    relu2_mul(gate: &mut [f32], up: &[f32]);
+    silu_mul(gate: &mut [f32], up: &[f32]);
+    rope(head: &mut [f32], cos: &[f32], sin: &[f32]);
+    f32_to_f16(x: &[f32], out: &mut [u16]);
+    widen_f16(x: &[u16], out: &mut [f32]);
+    widen_bf16(x: &[u16], out: &mut [f32]);
+}
+
+/// The kernels of one backend, and the proof that this CPU can run them.
+///
+/// Every method gives the same bits on every backend (the payload and sign of a NaN excepted), allocates nothing and
+/// starts no thread. To split work between threads, call a method on ranges of rows.
+pub struct Kernels {
+    backend: Backend,
+    name: &'static str,
+    entries: &'static Entries,
+}
+
+const SCALAR_NAME: &str = if cfg!(target_arch = "x86_64") {
+    "x86_64-i8i2i32-scalar"
+} else if cfg!(target_arch = "aarch64") {
+    "aarch64-i8i2i32-scalar"
+} else {
+    "portable-i8i2i32-scalar"
+};
+
+static SCALAR: Kernels = Kernels { backend: Backend::Scalar, name: SCALAR_NAME, entries: &scalar::ENTRIES };
+
+impl Kernels {
+    /// The fastest kernels for a CPU with these features.
+    #[must_use]
+    pub fn best(features: CpuFeatures) -> &'static Self {
+        Self::all(features).last().unwrap_or(&SCALAR)
+    }
+
+    /// The kernels of one backend, if the CPU has what it needs.
+    #[must_use]
+    pub fn for_backend(backend: Backend, features: CpuFeatures) -> Option<&'static Self> {
+        let _ = features;
+        match backend {
+            Backend::Scalar => Some(&SCALAR),
+            _ => None,
+        }
+    }
+
+    /// Every backend that a CPU with these features can run, slowest first. Scalar is always there.
+    pub fn all(features: CpuFeatures) -> impl Iterator<Item = &'static Self> {
+        Backend::ALL.into_iter().filter_map(move |backend| Self::for_backend(backend, features))
+    }
+
+    /// The backend these kernels are written for.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The printable name `{arch}-{lhs}{rhs}{out}-{variant}` of the ternary kernels, e.g. `aarch64-i8i2i32-dotprod`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl core::fmt::Debug for Kernels {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Kernels").field(&self.name).finish()
+    }
+}
