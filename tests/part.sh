@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs one part of the tests, with all of its output: `bash tests/part.sh PART`. `tests/run-all.sh` runs all parts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+arm=aarch64-unknown-linux-gnu
+# No program may run longer than this, in seconds; the host's tests together four times as long.
+program_limit=600
+
+setup() { bash tests/setup.sh; }
+
+shell() { shellcheck tests/*.sh .ci/run; }
+
+format() { cargo fmt --all --check; }
+
+# The Arm kernels and the board's entry exist only for those targets, so each target has its own pass.
+lint() {
+    cargo clippy --workspace --all-targets -- -D warnings
+    bash tests/arm-env.sh linux cargo clippy --workspace --all-targets --target $arm -- -D warnings
+}
+
+docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
+
+host() { timeout --kill-after=10 $((4 * program_limit)) cargo test --workspace --no-fail-fast; }
+
+# emulated CPU: the same tests as `host`, built once for Arm, run under QEMU as that CPU.
+emulated() {
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="timeout --kill-after=10 $program_limit qemu-aarch64 -cpu $1"
+    bash tests/arm-env.sh linux cargo test --workspace --no-fail-fast --target $arm
+}
+
+# Kernels and runtime stand without a standard library.
+no_std() {
+    local package
+    for package in ternlet-kernels ternlet-runtime; do
+        bash tests/arm-env.sh bare-metal cargo build --package $package --target aarch64-unknown-none
+    done
+}
+
+case "${1:-}" in
+    setup | shell | format | lint | docs | host) "$1" ;;
+    cortex-* | neoverse-*) emulated "$1" ;;
+    no-std) no_std ;;
+    *) echo "tests/part.sh: expected the name of a part (tests/run-all.sh lists them), found '${1:-}'" >&2; exit 2 ;;
+esac
