@@ -5,7 +5,10 @@
 extern crate std;
 
 mod arena;
-
+mod checksum;
+pub mod config;
+pub mod format;
+mod model;
 mod parallel;
 // In the folder `std`, but not by that name: a module `std` would hide the library.
 #[cfg(feature = "std")]
@@ -13,6 +16,10 @@ mod parallel;
 mod hosted;
 
 pub use arena::{ARENA_ALIGN, Arena, ArenaError, Plain, align_up, cast_slice, cast_slice_mut};
+pub use checksum::{Checksum, checksum};
+pub use config::{Config, HiddenAct, SamplingDefaults};
+pub use format::LoadError;
 #[cfg(feature = "std")]
 pub use hosted::{ModelFile, ThreadPool};
+pub use model::{Layer, Model, Table, Ternary};
 pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};

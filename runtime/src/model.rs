@@ -1,0 +1,197 @@
+//! A model in place: the bytes of a file, seen as weights
+//!
+//! [`Model::parse`] checks structure, tables and their checksums in O(header), without reading the payload. After `Ok`
+//! every accessor borrows from the file: nothing is copied, nothing can be out of bounds, and no later step can panic
+//! whatever the payload holds. Damage to the payload is found by [`Model::verify_chunk`], and a payload that no honest
+//! packer writes by [`Model::verify_tensor`].
+
+mod verify;
+mod weights;
+
+pub use weights::{Layer, Table, Ternary};
+
+use crate::arena::cast_slice;
+use crate::config::Config;
+use crate::format::{
+    ALIGN, Directory, Header, Layout, LoadError, Role, Schedule, Sections, SelfTest, TensorEntry,
+    decode_config, n_chunks,
+};
+
+/// A checked model file, borrowed. Cheap to clone: a few slices and the config.
+#[derive(Debug, Clone)]
+pub struct Model<'a> {
+    header: Header,
+    config: Config,
+    sections: Sections<'a>,
+    directory: Directory<'a>,
+    self_test: Option<SelfTest<'a>>,
+}
+
+impl<'a> Model<'a> {
+    /// Checks a whole model file except its payload.
+    ///
+    /// `file` must start at a multiple of 64 bytes and end where the model ends. Allocates: no.
+    ///
+    /// # Errors
+    /// Rejections R1 to R35 of `FORMAT.md`.
+    pub fn parse(file: &'a [u8]) -> Result<Self, LoadError> {
+        let remainder = file.as_ptr().addr() % ALIGN;
+        if remainder != 0 {
+            return Err(LoadError::MisalignedBase { remainder });
+        }
+        let header = Header::decode(file)?;
+        let sections = Sections::decode(file, &header)?;
+        let config = decode_config(sections.config)?;
+        let directory = Directory::decode(sections.directory, &config, sections.tensors.len() as u64)?;
+        let self_test = sections.self_test.map(|bytes| SelfTest::decode(bytes, &config)).transpose()?;
+        Ok(Self { header, config, sections, directory, self_test })
+    }
+
+    /// The model's shape and defaults.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A number that identifies the file: equal for equal bytes, payload included.
+    #[must_use]
+    pub const fn file_id(&self) -> u64 {
+        self.header.checksum
+    }
+
+    /// Length of the whole file in bytes.
+    #[must_use]
+    pub const fn file_bytes(&self) -> u64 {
+        self.header.total_len
+    }
+
+    /// The raw TOKENIZER section, if the file has one.
+    #[must_use]
+    pub const fn tokenizer_bytes(&self) -> Option<&'a [u8]> {
+        self.sections.tokenizer
+    }
+
+    /// The raw CHAT_TEMPLATE section, if the file has one.
+    #[must_use]
+    pub const fn chat_template_bytes(&self) -> Option<&'a [u8]> {
+        self.sections.chat_template
+    }
+
+    /// The ids and logits hash that the packer stored, if any.
+    #[must_use]
+    pub const fn self_test(&self) -> Option<SelfTest<'a>> {
+        self.self_test
+    }
+
+    /// The tensors in file order, for people and packers.
+    pub fn tensors(&self) -> impl Iterator<Item = TensorEntry> + use<'a> {
+        self.directory.iter()
+    }
+
+    /// The weights of layer `layer`.
+    ///
+    /// # Panics
+    /// If `layer` is not below `n_layers`.
+    #[must_use]
+    pub fn layer(&self, layer: usize) -> Layer<'a> {
+        let first = match u32::try_from(layer) {
+            Ok(layer) if layer < self.config.n_layers => self.schedule().layer_index(layer),
+            _ => panic!("layer {layer} of {}", self.config.n_layers),
+        };
+        // Roles lie in schedule order; sub-norms take a place only where the model has them.
+        let sub = u32::from(self.config.has_sub_norms);
+        Layer {
+            attn_norm: self.vector(first),
+            wq: self.ternary(first + 1),
+            wk: self.ternary(first + 2),
+            wv: self.ternary(first + 3),
+            attn_sub_norm: self.config.has_sub_norms.then(|| self.vector(first + 4)),
+            wo: self.ternary(first + sub + 4),
+            ffn_norm: self.vector(first + sub + 5),
+            w_gate: self.ternary(first + sub + 6),
+            w_up: self.ternary(first + sub + 7),
+            ffn_sub_norm: self.config.has_sub_norms.then(|| self.vector(first + 9)),
+            w_down: self.ternary(first + 2 * sub + 8),
+        }
+    }
+
+    /// The embedding, `[vocab_size, dim]`.
+    #[must_use]
+    pub fn token_embedding(&self) -> Table<'a> {
+        self.table(0)
+    }
+
+    /// The output head, `[vocab_size, dim]`; the embedding itself when tied.
+    #[must_use]
+    pub fn lm_head(&self) -> Table<'a> {
+        self.table(if self.config.tied_embedding { 0 } else { self.schedule().lm_head_index() })
+    }
+
+    /// Weights of the norm before the head, `[dim]`.
+    #[must_use]
+    pub fn final_norm(&self) -> &'a [f32] {
+        self.vector(self.schedule().final_norm_index())
+    }
+
+    /// Rotary frequencies in radians per position, `[head_dim / 2]` (RoPE, arXiv:2104.09864).
+    #[must_use]
+    pub fn rope_inv_freq(&self) -> &'a [f32] {
+        self.vector(self.schedule().rope_inv_freq_index())
+    }
+
+    /// Bytes of weights that decoding one token reads: all but the embedding, of which one row, and the whole head.
+    #[must_use]
+    pub fn weight_bytes_per_token(&self) -> u64 {
+        let vocab_size = u64::from(self.config.vocab_size);
+        let is_embedding = |role| matches!(role, Role::TokenEmbedding | Role::TokenEmbeddingScale);
+        self.tensors()
+            .map(|entry| match is_embedding(entry.role) {
+                true if self.config.tied_embedding => entry.length + entry.length / vocab_size,
+                true => entry.length / vocab_size,
+                false => entry.length,
+            })
+            .sum()
+    }
+
+    /// Number of payload chunks, each with a checksum.
+    #[must_use]
+    pub const fn n_chunks(&self) -> u64 {
+        n_chunks(self.sections.tensors.len() as u64)
+    }
+
+    const fn schedule(&self) -> &Schedule {
+        self.directory.schedule()
+    }
+
+    /// Entry `index` and its bytes.
+    ///
+    /// # Panics
+    /// Never for an index of the schedule: `Directory::decode` checked every entry's bounds against the payload.
+    fn tensor(&self, index: u32) -> (TensorEntry, &'a [u8]) {
+        let entry = self.directory.get(index).expect("an index of the schedule");
+        // Offsets and lengths are within `tensors`, whose length is a usize.
+        let range = |offset: u64| usize::try_from(offset).expect("within the payload");
+        (entry, &self.sections.tensors[range(entry.offset)..range(entry.offset + entry.length)])
+    }
+
+    fn vector(&self, index: u32) -> &'a [f32] {
+        cast_slice(self.tensor(index).1).expect("tensors are 64-byte aligned")
+    }
+
+    fn ternary(&self, index: u32) -> Ternary<'a> {
+        let (entry, bytes) = self.tensor(index);
+        let dim = |value: u64| usize::try_from(value).expect("at most MAX_DIM");
+        Ternary { n: dim(entry.n), k: dim(entry.k), scale: entry.scale, layout: entry.layout, bytes }
+    }
+
+    fn table(&self, index: u32) -> Table<'a> {
+        let (entry, bytes) = self.tensor(index);
+        let table = match entry.layout {
+            Layout::F16 => cast_slice(bytes).map(Table::F16),
+            Layout::Bf16 => cast_slice(bytes).map(Table::Bf16),
+            Layout::I8 => cast_slice(bytes).map(|rows| Table::I8 { rows, row_scale: self.vector(index + 1) }),
+            _ => cast_slice(bytes).map(Table::F32),
+        };
+        table.expect("tensors are 64-byte aligned")
+    }
+}

@@ -1,0 +1,78 @@
+//! Payload checks: damage by checksum, nonsense by looking at every element
+//!
+//! The units are independent (a chunk of 1 MiB, a tensor), so a caller runs them in parallel or between tokens and shows
+//! progress. None of this is needed for memory safety.
+
+use super::Model;
+use crate::format::{ALIGN, Layout, LoadError};
+use ternlet_kernels::layout::i2;
+
+impl Model<'_> {
+    /// Compares payload chunk `index` with its checksum.
+    ///
+    /// # Errors
+    /// Rejection R36 of `FORMAT.md`.
+    ///
+    /// # Panics
+    /// If `index` is not below [`n_chunks`](Model::n_chunks).
+    pub fn verify_chunk(&self, index: u64) -> Result<(), LoadError> {
+        assert!(index < self.n_chunks(), "chunk {index} of {}", self.n_chunks());
+        self.sections.verify_chunk(usize::try_from(index).expect("chunks lie in memory"))
+    }
+
+    /// Compares the whole payload with its checksums, one chunk after the other.
+    ///
+    /// # Errors
+    /// Rejection R36 of `FORMAT.md`, for the first damaged chunk.
+    pub fn verify_payload(&self) -> Result<(), LoadError> {
+        (0..self.n_chunks()).try_for_each(|index| self.verify_chunk(index))
+    }
+
+    /// Looks at every element of tensor `index` (file order) and at the padding before it: trits valid, floats finite,
+    /// padding zero.
+    ///
+    /// # Errors
+    /// Rejections R37 to R39 of `FORMAT.md`.
+    ///
+    /// # Panics
+    /// If there is no such tensor.
+    pub fn verify_tensor(&self, index: u32) -> Result<(), LoadError> {
+        let (entry, bytes) = self.tensor(index);
+        let start = usize::try_from(entry.offset).expect("within the payload");
+        let previous_end = match index {
+            0 => 0,
+            _ => {
+                let (previous, previous_bytes) = self.tensor(index - 1);
+                usize::try_from(previous.offset).expect("within the payload") + previous_bytes.len()
+            }
+        };
+        debug_assert!(start - previous_end < ALIGN, "padding is shorter than the alignment");
+        if self.sections.tensors[previous_end..start].iter().any(|&byte| byte != 0) {
+            return Err(LoadError::TensorGapNotZero { index });
+        }
+        let k = usize::try_from(entry.k).expect("at most MAX_VOCAB");
+        match entry.layout {
+            Layout::I2 => {
+                let invalid = bytes.chunks_exact(i2::row_bytes(k)).position(|row| !i2::is_valid(row, k));
+                invalid.map_or(Ok(()), |row| Err(LoadError::InvalidTrits { index, row: row as u64 }))
+            }
+            Layout::F32 => all_finite(bytes, index, |b: [u8; 4]| f32::from_le_bytes(b).is_finite()),
+            Layout::F16 => all_finite(bytes, index, |b: [u8; 2]| u16::from_le_bytes(b) & 0x7c00 != 0x7c00),
+            Layout::Bf16 => all_finite(bytes, index, |b: [u8; 2]| u16::from_le_bytes(b) & 0x7f80 != 0x7f80),
+            Layout::I8 => Ok(()),
+        }
+    }
+}
+
+/// Whether every `N`-byte element satisfies `is_finite`; else the first that does not.
+fn all_finite<const N: usize>(
+    bytes: &[u8],
+    index: u32,
+    is_finite: impl Fn([u8; N]) -> bool,
+) -> Result<(), LoadError> {
+    let (elements, _) = bytes.as_chunks::<N>();
+    match elements.iter().position(|&element| !is_finite(element)) {
+        None => Ok(()),
+        Some(element) => Err(LoadError::NotFinite { index, element: element as u64 }),
+    }
+}

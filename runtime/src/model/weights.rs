@@ -1,0 +1,65 @@
+//! Borrowed views of a model's tensors
+//!
+//! Plain structs of slices in the words of the papers: what the transformer reads, and nothing about files.
+
+use crate::format::Layout;
+
+/// One ternary matrix: `w[j, i] = scale * trit[j, i]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Ternary<'a> {
+    /// Output features (rows).
+    pub n: usize,
+    /// Input features (columns).
+    pub k: usize,
+    /// The absmean of the trained matrix.
+    pub scale: f32,
+    /// How `bytes` holds the trits; version 1 files: [`Layout::I2`].
+    pub layout: Layout,
+    /// `n` rows of `layout.row_bytes(k)` bytes, 64-byte aligned.
+    pub bytes: &'a [u8],
+}
+
+/// The embedding or the head, `[vocab_size, dim]`, row-major, as stored.
+#[derive(Debug, Clone, Copy)]
+pub enum Table<'a> {
+    /// IEEE binary32.
+    F32(&'a [f32]),
+    /// IEEE binary16 bits.
+    F16(&'a [u16]),
+    /// bfloat16 bits.
+    Bf16(&'a [u16]),
+    /// `w[j, i] = rows[j, i] * row_scale[j]`.
+    I8 {
+        /// `[vocab_size, dim]`, -127 to 127.
+        rows: &'a [i8],
+        /// `[vocab_size]`, absmax of the row / 127.
+        row_scale: &'a [f32],
+    },
+}
+
+/// The weights of one transformer block, in the order of use.
+#[derive(Debug, Clone, Copy)]
+pub struct Layer<'a> {
+    /// RMSNorm before attention, `[dim]`.
+    pub attn_norm: &'a [f32],
+    /// Query projection, `[q_dim, dim]`.
+    pub wq: Ternary<'a>,
+    /// Key projection, `[kv_dim, dim]`.
+    pub wk: Ternary<'a>,
+    /// Value projection, `[kv_dim, dim]`.
+    pub wv: Ternary<'a>,
+    /// RMSNorm of the concatenated heads before `wo`, `[q_dim]`.
+    pub attn_sub_norm: Option<&'a [f32]>,
+    /// Output projection, `[dim, q_dim]`.
+    pub wo: Ternary<'a>,
+    /// RMSNorm before the feed-forward block, `[dim]`.
+    pub ffn_norm: &'a [f32],
+    /// Gate projection, `[hidden_dim, dim]`.
+    pub w_gate: Ternary<'a>,
+    /// Up projection, `[hidden_dim, dim]`.
+    pub w_up: Ternary<'a>,
+    /// RMSNorm of the gated activations before `w_down`, `[hidden_dim]`.
+    pub ffn_sub_norm: Option<&'a [f32]>,
+    /// Down projection, `[dim, hidden_dim]`.
+    pub w_down: Ternary<'a>,
+}
