@@ -8,8 +8,16 @@ mod arena;
 mod checksum;
 pub mod config;
 pub mod format;
+mod kv_cache;
+mod logits_hash;
 mod model;
+mod ops;
 mod parallel;
+mod plan;
+mod run_state;
+mod sampler;
+mod session;
+mod transformer;
 // In the folder `std`, but not by that name: a module `std` would hide the library.
 #[cfg(feature = "std")]
 #[path = "std/hosted.rs"]
@@ -21,5 +29,10 @@ pub use config::{Config, HiddenAct, SamplingDefaults};
 pub use format::LoadError;
 #[cfg(feature = "std")]
 pub use hosted::{ModelFile, ThreadPool};
+pub use logits_hash::LogitsHash;
 pub use model::{Layer, Model, Table, Ternary};
 pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};
+pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
+pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};
+pub use session::{SelfTestError, SelfTestReport, Session, SessionError};
+pub use transformer::{ForwardError, Row, Transformer};

@@ -1,0 +1,185 @@
+//! The transformer's operations: a kernel, a split between workers, and nothing else
+//!
+//! Every float reduction stays on one worker (design rule: bits do not depend on the split).
+
+use core::ops::Range;
+
+use ternlet_kernels::Kernels;
+use ternlet_kernels::layout::i2;
+
+use crate::model::{Table, Ternary};
+use crate::parallel::{ColumnRange, Parallel, for_column_ranges};
+use crate::plan::TILE_ROWS;
+
+/// Output rows of a linear layer come in multiples of this, so that a worker's share fills the
+/// kernels' row tiles.
+const ROW_GRAIN: usize = 16;
+
+/// `out[i] = weight[i] · x[i] / sqrt(mean(x²) + eps)`: RMSNorm, arXiv:1910.07467 section 4.
+///
+/// `x`, `weight`, `out`: `[dim]`.
+pub(crate) fn rms_norm(kernels: &Kernels, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    #[expect(clippy::cast_precision_loss, reason = "lengths are at most 65536, exact in f32")]
+    let mean = kernels.sum_squares(x) / x.len() as f32;
+    kernels.scale_mul(x, 1.0 / libm::sqrtf(mean + eps), weight, out);
+}
+
+/// Cosines and sines of the rotary angles `pos · inv_freq[i]`: RoPE, arXiv:2104.09864 section 3.4.2.
+///
+/// `inv_freq`, `cos`, `sin`: `[head_dim / 2]`.
+pub(crate) fn rope_angles(pos: u32, inv_freq: &[f32], cos: &mut [f32], sin: &mut [f32]) {
+    #[expect(clippy::cast_precision_loss, reason = "positions are at most 2^20, exact in f32")]
+    let pos = pos as f32;
+    for ((&f, c), s) in inv_freq.iter().zip(cos).zip(sin) {
+        let angle = pos * f;
+        *c = libm::cosf(angle);
+        *s = libm::sinf(angle);
+    }
+}
+
+/// One or more ternary matrices that share their input, outputs side by side.
+///
+/// | arg       | shape                | meaning                                          |
+/// |-----------|----------------------|--------------------------------------------------|
+/// | `weights` | each `[n_i, k]`      | `n = Σ n_i`                                      |
+/// | `xq`      | `[m, padded k]`      | int8 activations                                 |
+/// | `x_scale` | `[m]`                | their scales                                     |
+/// | `out`     | `[m, n]`             | `(acc as f32) * (w_scale * x_scale)`             |
+/// | `acc`     | `[workers, TILE, max_batch]` | scratch                                  |
+///
+/// One fork-join in all. Source: BitNet b1.58, arXiv:2402.17764 section 2.
+pub(crate) fn linear(
+    kernels: &Kernels,
+    parallel: &dyn Parallel,
+    weights: &[Ternary<'_>],
+    xq: &[i8],
+    x_scale: &[f32],
+    out: &mut [f32],
+    acc: &mut [i32],
+) {
+    let n = weights.iter().map(|w| w.n).sum();
+    for_column_ranges(parallel, ROW_GRAIN, out, n, acc, |mut columns, acc| {
+        let mut first_column = 0;
+        for w in weights {
+            let whole = first_column..first_column + w.n;
+            let part = intersect(&columns.range(), &whole);
+            let rows = part.start - first_column..part.end - first_column;
+            for tile in tiles(rows) {
+                linear_tile(kernels, w, tile, first_column, xq, x_scale, &mut columns, acc);
+            }
+            first_column = whole.end;
+        }
+    });
+}
+
+/// Rows `tile` of `w` for all tokens, scaled into columns `first_column + tile`.
+fn linear_tile(
+    kernels: &Kernels,
+    w: &Ternary<'_>,
+    tile: Range<usize>,
+    first_column: usize,
+    xq: &[i8],
+    x_scale: &[f32],
+    columns: &mut ColumnRange<'_, f32>,
+    acc: &mut [i32],
+) {
+    let (m, n) = (x_scale.len(), tile.len());
+    let row_bytes = i2::row_bytes(w.k);
+    let bytes = &w.bytes[tile.start * row_bytes..tile.end * row_bytes];
+    let out = first_column + tile.start..first_column + tile.end;
+    let acc = &mut acc[..n * m];
+    if m == 1 {
+        kernels.gemv_i8_i2(bytes, n, w.k, xq, acc);
+        kernels.rescale(acc, w.scale * x_scale[0], columns.segment(0, out));
+        return;
+    }
+    kernels.gemm_i8_i2(bytes, n, w.k, m, xq, acc);
+    for (t, &x_scale) in x_scale.iter().enumerate() {
+        let scale = w.scale * x_scale;
+        for (y, row) in columns.segment(t, out.clone()).iter_mut().zip(acc.chunks_exact(m)) {
+            #[expect(clippy::cast_precision_loss, reason = "|acc| < 2^24, exact in f32")]
+            let sum = row[t] as f32;
+            *y = sum * scale;
+        }
+    }
+}
+
+/// Copies row `id` of a table `[vocab_size, dim]` to `out`, widened to f32.
+pub(crate) fn embed(kernels: &Kernels, table: &Table<'_>, id: usize, out: &mut [f32]) {
+    let row = id * out.len()..(id + 1) * out.len();
+    match table {
+        Table::F32(rows) => out.copy_from_slice(&rows[row]),
+        Table::F16(rows) => kernels.widen_f16(&rows[row], out),
+        Table::Bf16(rows) => kernels.widen_bf16(&rows[row], out),
+        Table::I8 { rows, row_scale } => {
+            for (o, &q) in out.iter_mut().zip(&rows[row]) {
+                *o = f32::from(q) * row_scale[id];
+            }
+        }
+    }
+}
+
+/// Logits of `x: [r, dim]` against a table `[vocab_size, dim]`, into `logits: [r, vocab_size]`.
+///
+/// | arg           | shape        | meaning                                           |
+/// |---------------|--------------|---------------------------------------------------|
+/// | `x`           | `[r, dim]`   | final norm's output                               |
+/// | `high`, `low` | `[r, dim]`   | scratch: planes of the int8 head's 16-bit input   |
+/// | `x_scale`     | `[r]`        | scratch: their scales                             |
+pub(crate) fn lm_head(
+    kernels: &Kernels,
+    parallel: &dyn Parallel,
+    table: &Table<'_>,
+    dim: usize,
+    x: &[f32],
+    high: &mut [i8],
+    low: &mut [i8],
+    x_scale: &mut [f32],
+    logits: &mut [f32],
+) {
+    let r = x_scale.len();
+    let vocab_size = logits.len() / r;
+    if let Table::I8 { .. } = table {
+        let planes = high.chunks_exact_mut(dim).zip(low.chunks_exact_mut(dim));
+        for ((x, (high, low)), scale) in x.chunks_exact(dim).zip(planes).zip(x_scale.iter_mut()) {
+            *scale = kernels.quantise_i16(x, high, low);
+        }
+    }
+    let (high, low, x_scale) = (&*high, &*low, &*x_scale);
+    for_column_ranges(parallel, ROW_GRAIN, logits, vocab_size, &mut [(); 0], |mut columns, _| {
+        for tile in tiles(columns.range()) {
+            let (n, rows) = (tile.len(), tile.start * dim..tile.end * dim);
+            for t in 0..r {
+                let out = columns.segment(t, tile.clone());
+                let own = t * dim..(t + 1) * dim;
+                match table {
+                    Table::F32(w) => kernels.gemv_f32_f32(&w[rows.clone()], n, dim, dim, &x[own], out),
+                    Table::F16(w) => kernels.gemv_f32_f16(&w[rows.clone()], n, dim, dim, &x[own], out),
+                    Table::Bf16(w) => kernels.gemv_f32_bf16(&w[rows.clone()], n, dim, dim, &x[own], out),
+                    Table::I8 { rows: w, row_scale } => kernels.gemv_i16_i8(
+                        &w[rows.clone()],
+                        &row_scale[tile.clone()],
+                        n,
+                        dim,
+                        &high[own.clone()],
+                        &low[own],
+                        x_scale[t],
+                        out,
+                    ),
+                }
+            }
+        }
+    });
+}
+
+/// The common part of two ranges, empty inside `b` if they do not meet.
+fn intersect(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    let start = a.start.clamp(b.start, b.end);
+    start..a.end.clamp(start, b.end)
+}
+
+/// `range` cut into pieces of at most [`TILE_ROWS`].
+fn tiles(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(TILE_ROWS).map(move |start| start..end.min(start + TILE_ROWS))
+}

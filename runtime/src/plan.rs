@@ -1,0 +1,307 @@
+//! The arena's exact size, before anything runs
+//!
+//! [`MemoryPlan`] turns a model's [`Config`] and the caller's [`PlanOptions`] into the element
+//! count of every buffer. The same counts carve the arena, so [`MemoryPlan::bytes`] is its
+//! high-water mark to the byte. Weights are not in the plan: they are used in place.
+
+use core::fmt;
+
+use ternlet_kernels::layout::i2;
+
+use crate::arena::align_up;
+use crate::config::Config;
+
+/// Output rows that a worker computes before it scales them: 64 rows of a wide matrix keep the
+/// int32 tile of a 32-token batch (8 KiB) in L1 beside the weights that stream through.
+pub(crate) const TILE_ROWS: usize = 64;
+
+/// Elements that a cached head is padded to, so that each cached row starts vector-aligned.
+const HEAD_ALIGN: u64 = 32;
+
+/// Element type of cached keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KvType {
+    /// IEEE half precision, rounded to nearest even, saturating.
+    #[default]
+    F16,
+    /// Single precision: twice the memory, no rounding.
+    F32,
+}
+
+impl KvType {
+    /// Bytes of one element.
+    #[must_use]
+    pub const fn size_bytes(self) -> u64 {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+        }
+    }
+
+    /// The name used on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// What a session shall hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// Positions per slot, in tokens; at most the model's `max_seq_len`.
+    pub context: u32,
+    /// Rows that one forward pass takes, in tokens.
+    pub max_batch: u32,
+    /// Rows of one forward pass that may want logits; at most `max_batch`.
+    pub max_logit_rows: u32,
+    /// Independent conversations.
+    pub n_slots: u32,
+    /// Workers of the [`Parallel`](crate::Parallel) that will run the session.
+    pub n_workers: u32,
+    /// Element type of the KV cache.
+    pub kv: KvType,
+    /// Longest text that is encoded at once, in bytes; 0 for a session that works on ids alone.
+    pub max_prompt_bytes: u32,
+}
+
+impl Default for PlanOptions {
+    /// One conversation of 512 tokens on one worker, prompts of up to 8 KiB.
+    fn default() -> Self {
+        Self {
+            context: 512,
+            max_batch: 32,
+            max_logit_rows: 1,
+            n_slots: 1,
+            n_workers: 1,
+            kv: KvType::F16,
+            max_prompt_bytes: 8192,
+        }
+    }
+}
+
+/// Why no plan can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// An option that must be at least 1 is 0.
+    Zero {
+        /// The option's name.
+        option: &'static str,
+    },
+    /// The context is longer than the model was made for.
+    ContextTooLong {
+        /// Positions asked for.
+        context: u32,
+        /// The model's `max_seq_len`.
+        max_seq_len: u32,
+    },
+    /// More rows want logits than a batch has.
+    TooManyLogitRows {
+        /// Rows asked for.
+        max_logit_rows: u32,
+        /// Rows in a batch.
+        max_batch: u32,
+    },
+    /// The sizes overflow this machine's address space.
+    TooLarge,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Zero { option } => write!(f, "{option} must be at least 1, is 0"),
+            Self::ContextTooLong { context, max_seq_len } => {
+                write!(f, "context of {context} tokens asked for, the model takes at most {max_seq_len}")
+            }
+            Self::TooManyLogitRows { max_logit_rows, max_batch } => {
+                write!(f, "logits for {max_logit_rows} rows asked for, a batch has {max_batch}")
+            }
+            Self::TooLarge => f.write_str("the session's buffers exceed this machine's address space"),
+        }
+    }
+}
+
+impl core::error::Error for PlanError {}
+
+/// Element counts of every buffer of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// One of the two caches, `[n_slots, n_layers, n_kv_heads, context, head_dim_padded]`.
+    pub(crate) kv: usize,
+    pub(crate) head_dim_padded: usize,
+    /// `[max_batch, dim]`.
+    pub(crate) x: usize,
+    /// `[max_batch, max(dim, q_dim)]`.
+    pub(crate) xb: usize,
+    /// `[max_batch, q_dim + 2 kv_dim]`.
+    pub(crate) qkv: usize,
+    /// `[max_batch, 2 hidden_dim]`.
+    pub(crate) gate_up: usize,
+    /// `[max_batch, longest padded input]`, int8.
+    pub(crate) xq: usize,
+    /// `[max_batch]`.
+    pub(crate) x_scale: usize,
+    /// `[max_batch, head_dim / 2]`, for cos and again for sin.
+    pub(crate) rope: usize,
+    /// `[n_workers, TILE_ROWS, max_batch]`.
+    pub(crate) acc: usize,
+    /// `[n_workers, context]`.
+    pub(crate) scores: usize,
+    /// `[max_logit_rows, dim]`, int8, for the high and again for the low plane.
+    pub(crate) head_x: usize,
+    /// `[max_logit_rows, vocab_size]`.
+    pub(crate) logits: usize,
+    /// `[vocab_size]` sort keys of the sampler.
+    pub(crate) candidates: usize,
+    /// `[n_slots]`.
+    pub(crate) n_slots: usize,
+    /// `[context]` token ids of the conversation.
+    pub(crate) history: usize,
+    /// Bytes of the input line, and again of the text being encoded.
+    pub(crate) line: usize,
+    /// Bytes of the tokenizer's scratch.
+    pub(crate) bpe: usize,
+}
+
+/// The exact memory of a session; see the module text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPlan {
+    options: PlanOptions,
+    sizes: Sizes,
+    kv_bytes: usize,
+    total_bytes: usize,
+}
+
+impl MemoryPlan {
+    /// Plans a session of `options` for a model of `config`.
+    ///
+    /// # Errors
+    /// [`PlanError`] if an option is out of range or the sizes overflow.
+    pub fn new(config: &Config, options: &PlanOptions) -> Result<Self, PlanError> {
+        let o = options;
+        for (option, value) in [
+            ("context", o.context),
+            ("max_batch", o.max_batch),
+            ("max_logit_rows", o.max_logit_rows),
+            ("n_slots", o.n_slots),
+            ("n_workers", o.n_workers),
+        ] {
+            if value == 0 {
+                return Err(PlanError::Zero { option });
+            }
+        }
+        if o.context > config.max_seq_len {
+            let (context, max_seq_len) = (o.context, config.max_seq_len);
+            return Err(PlanError::ContextTooLong { context, max_seq_len });
+        }
+        if o.max_logit_rows > o.max_batch {
+            let (max_logit_rows, max_batch) = (o.max_logit_rows, o.max_batch);
+            return Err(PlanError::TooManyLogitRows { max_logit_rows, max_batch });
+        }
+        let sizes = Sizes::new(config, o).ok_or(PlanError::TooLarge)?;
+        let kv_bytes = sizes.kv_bytes(o.kv).ok_or(PlanError::TooLarge)?;
+        let total_bytes = sizes.total_bytes(o.kv).ok_or(PlanError::TooLarge)?;
+        Ok(Self { options: *o, sizes, kv_bytes, total_bytes })
+    }
+
+    /// Bytes of the arena, to the byte.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.total_bytes
+    }
+
+    /// Bytes of the KV cache, part of [`bytes`](Self::bytes).
+    #[must_use]
+    pub fn kv_bytes(&self) -> usize {
+        self.kv_bytes
+    }
+
+    /// What was planned for.
+    #[must_use]
+    pub fn options(&self) -> &PlanOptions {
+        &self.options
+    }
+
+    pub(crate) fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+}
+
+impl Sizes {
+    fn new(config: &Config, o: &PlanOptions) -> Option<Self> {
+        let mul = |factors: &[u64]| -> Option<usize> {
+            let product = factors.iter().try_fold(1u64, |p, &f| p.checked_mul(f))?;
+            usize::try_from(product).ok()
+        };
+        let (dim, hidden) = (u64::from(config.dim), u64::from(config.hidden_dim));
+        let (q_dim, kv_dim) = (u64::from(config.q_dim()), u64::from(config.kv_dim()));
+        let (m, context) = (u64::from(o.max_batch), u64::from(o.context));
+        let (workers, logit_rows) = (u64::from(o.n_workers), u64::from(o.max_logit_rows));
+        let vocab = u64::from(config.vocab_size);
+        let head_dim = u64::from(config.head_dim);
+        let head_dim_padded = head_dim.next_multiple_of(HEAD_ALIGN);
+        let longest_input = usize::try_from(dim.max(q_dim).max(hidden)).ok()?;
+        let text = o.max_prompt_bytes as usize;
+        Some(Self {
+            kv: mul(&[
+                u64::from(o.n_slots),
+                u64::from(config.n_layers),
+                u64::from(config.n_kv_heads),
+                context,
+                head_dim_padded,
+            ])?,
+            head_dim_padded: usize::try_from(head_dim_padded).ok()?,
+            x: mul(&[m, dim])?,
+            xb: mul(&[m, dim.max(q_dim)])?,
+            qkv: mul(&[m, q_dim + 2 * kv_dim])?,
+            gate_up: mul(&[m, 2 * hidden])?,
+            xq: mul(&[m, i2::k_padded(longest_input) as u64])?,
+            x_scale: mul(&[m])?,
+            rope: mul(&[m, head_dim / 2])?,
+            acc: mul(&[workers, TILE_ROWS as u64, m])?,
+            scores: mul(&[workers, context])?,
+            head_x: mul(&[logit_rows, dim])?,
+            logits: mul(&[logit_rows, vocab])?,
+            candidates: mul(&[vocab])?,
+            n_slots: o.n_slots as usize,
+            history: o.context as usize,
+            line: text,
+            bpe: 36 * text,
+        })
+    }
+
+    fn kv_bytes(&self, kv: KvType) -> Option<usize> {
+        let one = align_up(self.kv.checked_mul(usize::try_from(kv.size_bytes()).ok()?)?)?;
+        one.checked_mul(2)
+    }
+
+    /// Sum of all buffers, each rounded up as the arena does.
+    fn total_bytes(&self, kv: KvType) -> Option<usize> {
+        // (elements, bytes per element, how many such buffers)
+        let buffers = [
+            (self.x, 4, 1),
+            (self.xb, 4, 1),
+            (self.qkv, 4, 1),
+            (self.gate_up, 4, 1),
+            (self.xq, 1, 1),
+            (self.x_scale, 4, 1),
+            (self.rope, 4, 2),
+            (self.acc, 4, 1),
+            (self.scores, 4, 1),
+            (self.head_x, 1, 2),
+            (self.logits, 4, 1),
+            (self.candidates, 8, 1),
+            (self.n_slots, 4, 1),
+            (self.history, 4, 1),
+            (self.line, 1, 2),
+            (self.bpe, 1, 1),
+        ];
+        buffers.iter().try_fold(self.kv_bytes(kv)?, |total, &(elements, size, count)| {
+            let one = align_up(usize::checked_mul(elements, size)?)?;
+            total.checked_add(one.checked_mul(count)?)
+        })
+    }
+}

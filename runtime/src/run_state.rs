@@ -1,0 +1,62 @@
+//! The activations of one forward pass, carved from the arena
+//!
+//! Names follow the literature: `x` is the residual stream, `xb` a branch of it, `xq` the int8
+//! activations of the linear layer at hand. Shapes are for `m` rows of at most `max_batch`.
+
+use crate::arena::{Arena, ArenaError};
+use crate::plan::MemoryPlan;
+
+/// Buffers that [`Transformer::forward`](crate::Transformer::forward) works in.
+#[derive(Debug)]
+pub(crate) struct RunState<'a> {
+    /// Residual stream, `[m, dim]`.
+    pub(crate) x: &'a mut [f32],
+    /// Norm, attention and projection outputs, `[m, dim]` or `[m, q_dim]`.
+    pub(crate) xb: &'a mut [f32],
+    /// Queries, keys and values side by side, `[m, q_dim + 2 kv_dim]`.
+    pub(crate) qkv: &'a mut [f32],
+    /// Gate and up side by side, `[m, 2 hidden_dim]`.
+    pub(crate) gate_up: &'a mut [f32],
+    /// Quantised inputs of a linear layer, `[m, padded k]`.
+    pub(crate) xq: &'a mut [i8],
+    /// Their scales, `[m]`.
+    pub(crate) x_scale: &'a mut [f32],
+    /// Cosines of the rotary angles, `[m, head_dim / 2]`.
+    pub(crate) cos: &'a mut [f32],
+    /// Sines of the rotary angles, `[m, head_dim / 2]`.
+    pub(crate) sin: &'a mut [f32],
+    /// int32 sums of one tile, per worker `[TILE_ROWS, m]`.
+    pub(crate) acc: &'a mut [i32],
+    /// Attention scores, per worker `[context]`.
+    pub(crate) scores: &'a mut [f32],
+    /// High plane of the int8 head's input, `[logit rows, dim]`.
+    pub(crate) head_high: &'a mut [i8],
+    /// Low plane of the int8 head's input, `[logit rows, dim]`.
+    pub(crate) head_low: &'a mut [i8],
+    /// `[logit rows, vocab_size]`.
+    pub(crate) logits: &'a mut [f32],
+    /// Positions that each slot's cache holds, `[n_slots]`.
+    pub(crate) filled: &'a mut [u32],
+}
+
+impl<'a> RunState<'a> {
+    pub(crate) fn carve(arena: &mut Arena<'a>, plan: &MemoryPlan) -> Result<Self, ArenaError> {
+        let sizes = plan.sizes();
+        Ok(Self {
+            x: arena.alloc(sizes.x)?,
+            xb: arena.alloc(sizes.xb)?,
+            qkv: arena.alloc(sizes.qkv)?,
+            gate_up: arena.alloc(sizes.gate_up)?,
+            xq: arena.alloc(sizes.xq)?,
+            x_scale: arena.alloc(sizes.x_scale)?,
+            cos: arena.alloc(sizes.rope)?,
+            sin: arena.alloc(sizes.rope)?,
+            acc: arena.alloc(sizes.acc)?,
+            scores: arena.alloc(sizes.scores)?,
+            head_high: arena.alloc(sizes.head_x)?,
+            head_low: arena.alloc(sizes.head_x)?,
+            logits: arena.alloc(sizes.logits)?,
+            filled: arena.alloc(sizes.n_slots)?,
+        })
+    }
+}

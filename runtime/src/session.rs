@@ -1,0 +1,309 @@
+//! One model, one arena, open for tokens
+//!
+//! A [`Session`] carves everything it will ever need from the caller's buffer and then only
+//! computes: prefill ids, sample, append, and the self-test that owners of boards paste. It works
+//! on ids; text and turns are the console's.
+
+use core::fmt;
+
+use ternlet_kernels::Kernels;
+
+use crate::arena::{Arena, ArenaError};
+use crate::logits_hash::LogitsHash;
+use crate::model::Model;
+use crate::parallel::Parallel;
+use crate::plan::{KvType, MemoryPlan, PlanError};
+use crate::sampler::Sampler;
+use crate::transformer::{ForwardError, Row, Transformer};
+
+/// Why a session could not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The arena is too small or misaligned.
+    Arena(ArenaError),
+    /// The plan's options do not suit this model.
+    Plan(PlanError),
+    /// The plan was made for another model.
+    PlanMismatch,
+    /// The plan counts another number of workers than the `Parallel` has.
+    Workers {
+        /// Workers planned for.
+        plan: u32,
+        /// Workers that the `Parallel` has.
+        parallel: usize,
+    },
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Arena(e) => fmt::Display::fmt(&e, f),
+            Self::Plan(e) => fmt::Display::fmt(&e, f),
+            Self::PlanMismatch => f.write_str("the memory plan was made for a model of other sizes"),
+            Self::Workers { plan, parallel } => {
+                write!(f, "the memory plan is for {plan} workers, there are {parallel}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SessionError {}
+
+impl From<ArenaError> for SessionError {
+    fn from(e: ArenaError) -> Self {
+        Self::Arena(e)
+    }
+}
+
+/// What the stored self-test gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelfTestReport {
+    /// Hash stored by `pack`.
+    pub expected: u64,
+    /// Hash computed here.
+    pub found: u64,
+    /// Tokens that were run.
+    pub n_tokens: u32,
+}
+
+impl SelfTestReport {
+    /// Whether this machine computed the packer's bits.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.expected == self.found
+    }
+}
+
+/// Why the self-test gave no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SelfTestError {
+    /// The model file holds none.
+    Absent,
+    /// The stored hash is of an f16 cache; this session's is another.
+    KvType {
+        /// The session's cache type.
+        found: KvType,
+    },
+    /// A forward pass failed.
+    Forward(ForwardError),
+}
+
+impl fmt::Display for SelfTestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Absent => f.write_str("the model file holds no self-test"),
+            Self::KvType { found } => {
+                write!(f, "the self-test needs an f16 KV cache, this session's is {}", found.name())
+            }
+            Self::Forward(e) => fmt::Display::fmt(&e, f),
+        }
+    }
+}
+
+impl core::error::Error for SelfTestError {}
+
+/// Buffers for text, carved with the rest and used by the console.
+#[expect(dead_code, reason = "the console reads them")]
+#[derive(Debug)]
+pub(crate) struct TextBuffers<'a> {
+    /// Token ids of the conversation, `[context]`.
+    pub(crate) history: &'a mut [u32],
+    /// The input line, `[max_prompt_bytes]`.
+    pub(crate) line: &'a mut [u8],
+    /// The text being encoded, `[max_prompt_bytes]`.
+    pub(crate) text: &'a mut [u8],
+    /// The tokenizer's scratch.
+    pub(crate) bpe: &'a mut [u8],
+}
+
+/// An open model; see the module text.
+#[derive(Debug)]
+pub struct Session<'a> {
+    transformer: Transformer<'a>,
+    keys: &'a mut [u64],
+    #[expect(dead_code, reason = "the console reads them")]
+    pub(crate) text: TextBuffers<'a>,
+    used_bytes: usize,
+}
+
+impl<'a> Session<'a> {
+    /// Carves the session of `plan` from `arena`, whose base must be 64-byte aligned.
+    ///
+    /// Uses exactly [`MemoryPlan::bytes`]; nothing is allocated afterwards.
+    ///
+    /// # Errors
+    /// [`SessionError`]: arena too small (need and have), or a plan for another model or
+    /// another number of workers.
+    pub fn new(
+        model: Model<'a>,
+        kernels: &'static Kernels,
+        parallel: &'a dyn Parallel,
+        plan: &MemoryPlan,
+        arena: &'a mut [u8],
+    ) -> Result<Self, SessionError> {
+        let options = plan.options();
+        if MemoryPlan::new(model.config(), options).map_err(SessionError::Plan)? != *plan {
+            return Err(SessionError::PlanMismatch);
+        }
+        if options.n_workers as usize != parallel.n_workers() {
+            return Err(SessionError::Workers { plan: options.n_workers, parallel: parallel.n_workers() });
+        }
+        let have = arena.len();
+        if have < plan.bytes() {
+            return Err(ArenaError::Exhausted { need: plan.bytes(), have }.into());
+        }
+        let mut arena = Arena::new(arena)?;
+        let sizes = plan.sizes();
+        let transformer = Transformer::carve(&mut arena, model, kernels, parallel, plan)?;
+        let keys = arena.alloc(sizes.candidates)?;
+        let text = TextBuffers {
+            history: arena.alloc(sizes.history)?,
+            line: arena.alloc(sizes.line)?,
+            text: arena.alloc(sizes.line)?,
+            bpe: arena.alloc(sizes.bpe)?,
+        };
+        Ok(Self { transformer, keys, text, used_bytes: arena.used_bytes() })
+    }
+
+    /// Bytes carved from the arena: its high-water mark.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// The transformer, for passes over rows of any slot.
+    #[must_use]
+    pub fn transformer(&mut self) -> &mut Transformer<'a> {
+        &mut self.transformer
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model<'a> {
+        self.transformer.model()
+    }
+
+    /// The memory plan.
+    #[must_use]
+    pub fn plan(&self) -> &MemoryPlan {
+        self.transformer.plan()
+    }
+
+    /// The kernels in use.
+    #[must_use]
+    pub fn kernels(&self) -> &'static Kernels {
+        self.transformer.kernels()
+    }
+
+    /// Positions that slot 0 holds.
+    #[must_use]
+    pub fn n_cached(&self) -> u32 {
+        self.transformer.n_cached(0)
+    }
+
+    /// Forgets slot 0 from position `pos` on.
+    pub fn truncate(&mut self, pos: u32) {
+        self.transformer.truncate(0, pos);
+    }
+
+    /// Appends `ids` to slot 0 in batches; the last one gets logits, for [`sample`](Self::sample).
+    ///
+    /// Before each batch `go_on` is asked with the number of ids done; when it says no, the ids
+    /// done so far stay cached. Returns the number of ids done.
+    ///
+    /// # Errors
+    /// [`ForwardError`] of the batch that failed; the batches before it stay cached.
+    pub fn prefill(
+        &mut self,
+        ids: &[u32],
+        mut go_on: impl FnMut(usize) -> bool,
+    ) -> Result<usize, ForwardError> {
+        let max_batch = (self.plan().options().max_batch as usize).min(ROWS_AT_ONCE);
+        let mut done = 0;
+        while done < ids.len() && go_on(done) {
+            let batch = &ids[done..ids.len().min(done + max_batch)];
+            let is_last = done + batch.len() == ids.len();
+            self.append_batch(batch, |i| is_last && i + 1 == batch.len())?;
+            done += batch.len();
+        }
+        Ok(done)
+    }
+
+    /// Appends one id to slot 0 and computes the logits that follow it.
+    ///
+    /// # Errors
+    /// [`ForwardError`], for example when the context is full.
+    pub fn append(&mut self, token_id: u32) -> Result<(), ForwardError> {
+        self.append_batch(&[token_id], |_| true)
+    }
+
+    /// The token that follows the latest logits, and their part of the hash.
+    ///
+    /// # Panics
+    /// If nothing has been appended yet.
+    pub fn sample(&mut self, sampler: &Sampler, hash: &mut LogitsHash) -> u32 {
+        let pos = self.n_cached().checked_sub(1).expect("sampling follows an appended token");
+        let logits = &self.transformer.latest_logits()[..self.keys.len()];
+        hash.update(pos, logits);
+        sampler.sample(pos, logits, self.keys)
+    }
+
+    /// Runs the ids that `pack` stored and compares the hash of all their logits.
+    ///
+    /// Leaves slot 0 empty.
+    ///
+    /// # Errors
+    /// [`SelfTestError`] if there is none, or it cannot run here.
+    pub fn self_test(&mut self) -> Result<SelfTestReport, SelfTestError> {
+        let stored = self.model().self_test().ok_or(SelfTestError::Absent)?;
+        let found = self.plan().options().kv;
+        if found != KvType::F16 {
+            return Err(SelfTestError::KvType { found });
+        }
+        self.truncate(0);
+        let hash = self.hash_ids(stored.ids).map_err(SelfTestError::Forward);
+        self.truncate(0);
+        let n_tokens = u32::try_from(stored.ids.len()).unwrap_or(u32::MAX);
+        Ok(SelfTestReport { expected: stored.logits_hash, found: hash?, n_tokens })
+    }
+
+    /// The logits hash of `ids` appended to slot 0, every position included.
+    ///
+    /// # Errors
+    /// [`ForwardError`] of the pass that failed.
+    pub fn hash_ids(&mut self, ids: &[u32]) -> Result<u64, ForwardError> {
+        let mut hash = LogitsHash::new();
+        let vocab_size = self.keys.len();
+        let first = self.n_cached();
+        let rows_per_pass = (self.plan().options().max_logit_rows as usize).min(ROWS_AT_ONCE);
+        for (i, batch) in ids.chunks(rows_per_pass).enumerate() {
+            self.append_batch(batch, |_| true)?;
+            let logits = self.transformer.latest_logits().chunks_exact(vocab_size);
+            let pass = u32::try_from(i * rows_per_pass).unwrap_or(u32::MAX);
+            for (pos, logits) in (first + pass..).zip(logits.take(batch.len())) {
+                hash.update(pos, logits);
+            }
+        }
+        Ok(hash.finish())
+    }
+
+    /// One pass over at most [`ROWS_AT_ONCE`] ids of slot 0.
+    fn append_batch(
+        &mut self,
+        ids: &[u32],
+        wants_logits: impl Fn(usize) -> bool,
+    ) -> Result<(), ForwardError> {
+        let first = self.n_cached();
+        let rows: heapless::Vec<Row, ROWS_AT_ONCE> = (first..)
+            .zip(ids)
+            .enumerate()
+            .map(|(i, (pos, &token_id))| Row { slot: 0, pos, token_id, wants_logits: wants_logits(i) })
+            .collect();
+        self.transformer.forward(&rows).map(|_| ())
+    }
+}
+
+/// Rows of one slot that are described on the stack for a pass: 4 KiB of it.
+const ROWS_AT_ONCE: usize = 256;
