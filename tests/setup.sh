@@ -96,16 +96,12 @@ check_system() {
     exit 1
 }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif has sudo; then
-        say "sudo $*"
-        sudo "$@"
-    else
-        fail "not root and no sudo: as root run: $*"
-    fi
+check_root() {
+    [ "$(id -u)" -ne 0 ] || return 0
+    has sudo || { list_missing >&2; fail "not root and no sudo: install these as root, or run this as root"; }
+    say "not root: packages are installed with sudo"
 }
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 
 apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
 apt_install() {
@@ -188,6 +184,7 @@ check_rust
 find_missing
 say "missing:"
 list_missing
+check_root
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt_update
