@@ -74,6 +74,10 @@ const SCALAR_NAME: &str = if cfg!(target_arch = "x86_64") {
     "portable-i8i2i32-scalar"
 };
 
+#[cfg(target_arch = "x86_64")]
+static AVX2: Kernels =
+    Kernels { backend: Backend::Avx2, name: "x86_64-i8i2i32-avx2", entries: &crate::x86::avx2::ENTRIES };
+
 static SCALAR: Kernels = Kernels { backend: Backend::Scalar, name: SCALAR_NAME, entries: &scalar::ENTRIES };
 
 impl Kernels {
@@ -86,9 +90,10 @@ impl Kernels {
     /// The kernels of one backend, if the CPU has what it needs.
     #[must_use]
     pub fn for_backend(backend: Backend, features: CpuFeatures) -> Option<&'static Self> {
-        let _ = features;
         match backend {
             Backend::Scalar => Some(&SCALAR),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 if features.has_avx2_fma_f16c() => Some(&AVX2),
             _ => None,
         }
     }

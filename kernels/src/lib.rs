@@ -11,6 +11,8 @@ pub mod layout;
 mod ops;
 mod scalar;
 mod shape;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use backend::Backend;
 pub use dispatch::Kernels;

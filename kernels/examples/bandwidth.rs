@@ -1,0 +1,130 @@
+//! Reads per second of each kernel on this machine, from cache and from memory.
+//!
+//! `cargo run --release -p ternlet-kernels --example bandwidth [-- backend]`
+//!
+//! One thread. The matrix is 6912 x 2560 (a feed-forward matrix of a 2B model) or a slice of a 128256 x 2560 head.
+//! "memory" walks enough copies that no cache holds them; "cache" repeats 64 rows. The best of several passes counts.
+#![expect(clippy::print_stdout, reason = "the table is the program's result")]
+
+use std::time::Instant;
+
+use ternlet_kernels::{Backend, CpuFeatures, Kernels, layout::i2};
+
+const K: usize = 2560;
+const FFN: usize = 6912;
+const HEAD: usize = 32768;
+/// Bytes that stand for memory: eight times a large last-level cache.
+const MEMORY: usize = 256 << 20;
+const PASSES: usize = 7;
+
+fn main() {
+    let features = CpuFeatures::detect();
+    let wanted = std::env::args().nth(1);
+    for kernels in Kernels::all(features) {
+        if wanted.as_deref().is_none_or(|name| Backend::from_name(name) == Some(kernels.backend())) {
+            println!("{}", kernels.name());
+            ternary(kernels);
+            int8_head(kernels);
+            float_heads(kernels);
+            prefill(kernels);
+        }
+    }
+}
+
+/// Seconds of the fastest pass.
+fn fastest(mut pass: impl FnMut()) -> f64 {
+    let times = (0..PASSES).map(|_| {
+        let start = Instant::now();
+        pass();
+        start.elapsed().as_secs_f64()
+    });
+    times.fold(f64::INFINITY, f64::min)
+}
+
+fn report(what: &str, bytes: usize, seconds: f64) {
+    println!("  {what:34} {:8.2} GB/s", bytes as f64 / seconds / 1e9);
+}
+
+fn ternary(kernels: &Kernels) {
+    let matrix = FFN * i2::row_bytes(K);
+    let copies = MEMORY / matrix;
+    let w = vec![i2::ZERO_BYTE; matrix * copies];
+    let x = vec![3i8; K];
+    let mut out = vec![0; FFN];
+    let seconds = fastest(|| {
+        for w in w.chunks_exact(matrix) {
+            kernels.gemv_i8_i2(w, FFN, K, &x, &mut out);
+        }
+    });
+    report("gemv_i8_i2 6912x2560, memory", w.len(), seconds);
+    let few = 64;
+    let bytes = few * i2::row_bytes(K);
+    let seconds = fastest(|| {
+        for _ in 0..1000 {
+            kernels.gemv_i8_i2(core::hint::black_box(&w[..bytes]), few, K, &x, &mut out[..few]);
+        }
+    });
+    report("gemv_i8_i2 64x2560, cache", 1000 * bytes, seconds);
+}
+
+fn int8_head(kernels: &Kernels) {
+    let w = vec![1i8; 3 * HEAD * K];
+    let (high, low) = (vec![3i8; K], vec![-7i8; K]);
+    let scale = vec![1.0; HEAD];
+    let mut out = vec![0.0; HEAD];
+    let seconds = fastest(|| {
+        for w in w.chunks_exact(HEAD * K) {
+            kernels.gemv_i16_i8(w, &scale, HEAD, K, &high, &low, 1.0, &mut out);
+        }
+    });
+    report("gemv_i16_i8 32768x2560, memory", w.len(), seconds);
+    let few = 12;
+    let seconds = fastest(|| {
+        for _ in 0..1000 {
+            let w = core::hint::black_box(&w[..few * K]);
+            kernels.gemv_i16_i8(w, &scale[..few], few, K, &high, &low, 1.0, &mut out[..few]);
+        }
+    });
+    report("gemv_i16_i8 12x2560, cache", 1000 * few * K, seconds);
+}
+
+fn float_heads(kernels: &Kernels) {
+    let x = vec![0.25; K];
+    let mut out = vec![0.0; HEAD];
+    let half = vec![0x3c00u16; HEAD * K];
+    let seconds = fastest(|| kernels.gemv_f32_bf16(&half, HEAD, K, K, &x, &mut out));
+    report("gemv_f32_bf16 32768x2560, memory", 2 * half.len(), seconds);
+    let seconds = fastest(|| kernels.gemv_f32_f16(&half, HEAD, K, K, &x, &mut out));
+    report("gemv_f32_f16 32768x2560, memory", 2 * half.len(), seconds);
+    let (n, head_dim) = (2048, 128);
+    let (q, weights) = (vec![0.5; head_dim], vec![0.001; n]);
+    let cache = &half[..n * head_dim];
+    let seconds = fastest(|| {
+        for _ in 0..20 {
+            kernels.gemv_f32_f16(cache, n, head_dim, head_dim, &q, &mut out[..n]);
+        }
+    });
+    report("scores f16 2048x128, cache", 20 * 2 * cache.len(), seconds);
+    let mut sum = vec![0.0; head_dim];
+    let seconds = fastest(|| {
+        for _ in 0..20 {
+            kernels.gevm_f32_f16(&weights, cache, n, head_dim, head_dim, &mut sum);
+        }
+    });
+    report("weighted V f16 2048x128, cache", 20 * 2 * cache.len(), seconds);
+}
+
+fn prefill(kernels: &Kernels) {
+    for m in [4, 32] {
+        let w = vec![i2::ZERO_BYTE; FFN * i2::row_bytes(K)];
+        let x = vec![1i8; m * K];
+        let mut out = vec![0; FFN * m];
+        let seconds = fastest(|| kernels.gemm_i8_i2(&w, FFN, K, m, &x, &mut out));
+        let products = (FFN * K * m) as f64;
+        println!(
+            "  {:34} {:8.2} G products/s",
+            format!("gemm_i8_i2 6912x2560, m = {m}"),
+            products / seconds / 1e9
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! AVX2 with FMA and F16C.
+//!
+//! Kernels are safe `#[target_feature]` functions; the table call in `dispatch.rs` is what needs proof that the CPU has
+//! the features. Memory is read through `load.rs`, from references of the right size, so no kernel can read past one.
+
+use crate::dispatch::Entries;
+
+mod elementwise;
+mod gemm_i8_i2;
+mod gemv_float;
+mod gemv_i16_i8;
+mod gemv_i8_i2;
+mod gevm;
+mod half;
+mod load;
+mod sum;
+
+pub(crate) static ENTRIES: Entries = Entries {
+    gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
+    gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
+    gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
+    gemv_f32_f32: gemv_float::gemv_f32_f32,
+    gemv_f32_bf16: gemv_float::gemv_f32_bf16,
+    gemv_f32_f16: gemv_float::gemv_f32_f16,
+    gevm_f32_f32: gevm::gevm_f32_f32,
+    gevm_f32_f16: gevm::gevm_f32_f16,
+    sum_squares: gemv_float::sum_squares,
+    softmax: elementwise::softmax,
+    quantise_i8: elementwise::quantise_i8,
+    quantise_i16: elementwise::quantise_i16,
+    rescale: elementwise::rescale,
+    scale_mul: elementwise::scale_mul,
+    add_assign: elementwise::add_assign,
+    relu2_mul: elementwise::relu2_mul,
+    silu_mul: elementwise::silu_mul,
+    rope: elementwise::rope,
+    f32_to_f16: half::f32_to_f16,
+    widen_f16: half::widen_f16,
+    widen_bf16: half::widen_bf16,
+};

@@ -1,0 +1,198 @@
+//! Float reductions: the same bits as scalar at any alignment and stride, and near the true sum.
+
+use ternlet_kernels::{Kernels, exp};
+
+use crate::inputs::{Buffer, Random, assert_same_bits};
+use crate::shapes::{LENGTHS, N};
+use crate::{all, scalar, tolerance};
+
+fn to_bf16(x: &f32) -> u16 {
+    (x.to_bits() >> 16) as u16
+}
+
+fn to_f16(x: &[f32]) -> Vec<u16> {
+    let mut out = vec![0; x.len()];
+    scalar().f32_to_f16(x, &mut out);
+    out
+}
+
+/// Runs `check(random, n, k, stride, shift)` over lengths, row counts, strides and alignments.
+fn for_each_matrix(mut check: impl FnMut(&mut Random, usize, usize, usize, usize)) {
+    let mut random = Random(3);
+    for k in LENGTHS {
+        for n in N {
+            for (padding, shift) in [(0, 0), (32, 0), (3, 1)] {
+                check(&mut random, n, k, k + padding, shift);
+            }
+        }
+    }
+}
+
+type Gemv<T> = fn(&Kernels, &[T], usize, usize, usize, &[f32], &mut [f32]);
+
+fn check_gemv<T: Copy + Default>(gemv: Gemv<T>, narrow: fn(&[f32]) -> Vec<T>) {
+    for_each_matrix(|random, n, k, stride, shift| {
+        let w = narrow(&random.vector(n * stride, Random::mixed));
+        let x = random.vector(k, Random::mixed);
+        let mut expected = vec![0.0; n];
+        gemv(scalar(), &w, n, k, stride, &x, &mut expected);
+        let (w, x) = (Buffer::shifted(&w, shift), Buffer::shifted(&x, shift));
+        for kernels in all() {
+            let mut out = vec![f32::NAN; n];
+            gemv(kernels, &w, n, k, stride, &x, &mut out);
+            assert_same_bits(
+                &out,
+                &expected,
+                &format!("{kernels:?} n {n} k {k} stride {stride} shift {shift}"),
+            );
+        }
+    });
+}
+
+#[test]
+fn gemv_equals_scalar_for_every_weight_type() {
+    check_gemv(Kernels::gemv_f32_f32, <[f32]>::to_vec);
+    check_gemv(Kernels::gemv_f32_bf16, |w| w.iter().map(to_bf16).collect());
+    check_gemv(Kernels::gemv_f32_f16, to_f16);
+}
+
+#[test]
+fn gemv_is_near_the_true_sum() {
+    let mut random = Random(4);
+    for k in LENGTHS {
+        let (w, x) = (random.vector(k, Random::unit), random.vector(k, Random::unit));
+        let terms = || w.iter().zip(&x).map(|(w, x)| f64::from(*w) * f64::from(*x));
+        let (sum, magnitudes): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
+        let mut out = [0.0];
+        scalar().gemv_f32_f32(&w, 1, k, k, &x, &mut out);
+        let bound = tolerance::reduction(k, magnitudes);
+        assert!(
+            (f64::from(out[0]) - sum).abs() <= bound,
+            "k {k}: {} is not within {bound:e} of {sum}",
+            out[0]
+        );
+    }
+}
+
+#[test]
+fn a_tail_touches_only_its_own_lanes() {
+    // Lane 1 holds a negative zero after an underflow; adding a padding product to it would make it positive.
+    let tiny = 1e-30;
+    let mut w = vec![-tiny; 17];
+    w[16] = 0.0;
+    let x = vec![tiny; 17];
+    for kernels in all() {
+        let mut out = [1.0];
+        kernels.gemv_f32_f32(&w, 1, 17, 17, &x, &mut out);
+        let mut expected = [1.0];
+        scalar().gemv_f32_f32(&w, 1, 17, 17, &x, &mut expected);
+        assert_same_bits(&out, &expected, kernels.name());
+    }
+}
+
+#[test]
+fn gevm_equals_scalar_for_both_cache_types() {
+    for_each_matrix(|random, n, k, stride, shift| {
+        let a = random.vector(n, Random::mixed);
+        let w = random.vector(n * stride, Random::mixed);
+        let half = to_f16(&w);
+        let (mut expected, mut expected_half) = (vec![0.0; k], vec![0.0; k]);
+        scalar().gevm_f32_f32(&a, &w, n, k, stride, &mut expected);
+        scalar().gevm_f32_f16(&a, &half, n, k, stride, &mut expected_half);
+        let (w, half) = (Buffer::shifted(&w, shift), Buffer::shifted(&half, shift));
+        for kernels in all() {
+            let what = format!("{kernels:?} n {n} k {k} stride {stride} shift {shift}");
+            let mut out = Buffer::shifted(&vec![f32::NAN; k], shift);
+            kernels.gevm_f32_f32(&a, &w, n, k, stride, &mut out);
+            assert_same_bits(&out, &expected, &what);
+            kernels.gevm_f32_f16(&a, &half, n, k, stride, &mut out);
+            assert_same_bits(&out, &expected_half, &what);
+        }
+    });
+}
+
+#[test]
+fn gevm_adds_rows_in_ascending_order() {
+    // 1e8 + 1 - 1e8 is 0 in this order and 1 in others.
+    let w = [1e8, 1.0, -1e8];
+    for kernels in all() {
+        let mut out = [9.0];
+        kernels.gevm_f32_f32(&[1.0; 3], &w, 3, 1, 1, &mut out);
+        assert_eq!(out, [0.0], "{kernels:?}");
+    }
+}
+
+#[test]
+fn sum_squares_equals_scalar_and_is_near_the_true_sum() {
+    let mut random = Random(5);
+    for k in LENGTHS {
+        let x = random.vector(k, Random::mixed);
+        let expected = scalar().sum_squares(&x);
+        let sum: f64 = x.iter().map(|x| f64::from(*x).powi(2)).sum();
+        assert!((f64::from(expected) - sum).abs() <= tolerance::reduction(k, sum), "k {k}");
+        for kernels in all() {
+            for shift in [0, 1] {
+                let x = Buffer::shifted(&x, shift);
+                assert_same_bits(&[kernels.sum_squares(&x)], &[expected], &format!("{kernels:?} k {k}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_equals_scalar_and_is_near_the_true_one() {
+    let mut random = Random(6);
+    for k in LENGTHS {
+        let scores = random.vector(k, |random| random.mixed() * 20.0);
+        let mut expected = scores.clone();
+        scalar().softmax(&mut expected);
+        let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = scores.iter().map(|x| f64::from(x - max).exp()).sum();
+        for (found, x) in expected.iter().zip(&scores) {
+            let exact = f64::from(x - max).exp() / sum;
+            let bound = (tolerance::SOFTMAX + tolerance::reduction(k, 1.0)) * exact
+                + 2.0 * f64::from(f32::from_bits(1));
+            assert!((f64::from(*found) - exact).abs() <= bound, "k {k}: {found} is not near {exact}");
+        }
+        for kernels in all() {
+            for shift in [0, 1] {
+                let mut x = Buffer::shifted(&scores, shift);
+                kernels.softmax(&mut x);
+                assert_same_bits(&x, &expected, &format!("{kernels:?} k {k}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_of_a_nan_is_all_nan() {
+    for kernels in all() {
+        for at in [0, 5, 20] {
+            let mut x = [0.5; 21];
+            x[at] = f32::NAN;
+            kernels.softmax(&mut x);
+            assert!(x.iter().all(|x| x.is_nan()), "{kernels:?} at {at}");
+        }
+    }
+}
+
+#[test]
+fn exp_is_within_its_bound_of_the_true_value() {
+    let mut worst = (0.0, 0.0);
+    let mut check = |x: f32| {
+        let (found, exact) = (exp(x), f64::from(x).exp());
+        // The last place of the true value, subnormal ones included.
+        let ulp = f64::from(f32::from_bits(1)).max(2f64.powi(exact.log2().floor() as i32 - 23));
+        let error = (f64::from(found) - exact).abs() / ulp;
+        if error > worst.0 {
+            worst = (error, x);
+        }
+    };
+    let mut random = Random(7);
+    for i in 0..400_000 {
+        check(-104.0 + (104.0 + 88.7) * (i as f32 / 400_000.0));
+        check(random.unit());
+        check(random.unit() * 1e-4);
+    }
+    assert!(worst.0 <= tolerance::EXP_ULP, "exp({}) is {} ULP off", worst.1, worst.0);
+}
