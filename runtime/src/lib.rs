@@ -28,7 +28,7 @@ pub use checksum::{Checksum, checksum};
 pub use config::{Config, HiddenAct, SamplingDefaults};
 pub use format::LoadError;
 #[cfg(feature = "std")]
-pub use hosted::{ModelFile, ThreadPool};
+pub use hosted::{ModelFile, Terminal, ThreadPool};
 pub use logits_hash::LogitsHash;
 pub use model::{Layer, Model, Table, Ternary};
 pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};

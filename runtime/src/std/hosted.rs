@@ -1,7 +1,9 @@
 //! What needs an operating system: model files, threads, terminals (feature `std`)
 
 mod model_file;
+mod terminal;
 mod thread_pool;
 
 pub use model_file::ModelFile;
+pub use terminal::Terminal;
 pub use thread_pool::ThreadPool;
