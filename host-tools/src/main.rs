@@ -1,2 +1,55 @@
-//! The `ternlet` command.
-fn main() {}
+//! `ternlet`: pack, inspect, run and benchmark ternary language models
+//!
+//! Results go to stdout, everything else to stderr. Exit status 0: done; 1: failed, or numbers that
+//! differ; 2: wrong usage.
+#![expect(clippy::std_instead_of_core, reason = "a host program uses std throughout")]
+
+mod commands;
+mod error;
+mod ids;
+mod npy;
+mod open;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{bench, logits, perplexity, selftest};
+
+/// Runs ternary (BitNet b1.58) language models, and packs them for small Arm boards.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write all logits of a list of ids, and print their hash
+    Logits(logits::LogitsArgs),
+    /// Mean negative log-likelihood and perplexity of a list of ids
+    Perplexity(perplexity::PerplexityArgs),
+    /// Measure speed, bytes read and memory
+    Bench(bench::BenchArgs),
+    /// Compare this machine's bits with the packer's
+    Selftest(selftest::SelftestArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Logits(args) => logits::run(&args),
+        Command::Perplexity(args) => perplexity::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What went wrong, with which object, and the way out
+
+use std::fmt;
+
+/// An error as the user sees it: `ternlet: object: expected vs found`, then a hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Error {
+    object: String,
+    problem: String,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// `object` is what the user named (a file, a flag); `problem` says what was expected and found.
+    pub(crate) fn new(object: impl fmt::Display, problem: impl fmt::Display) -> Self {
+        Self { object: object.to_string(), problem: problem.to_string(), hint: None }
+    }
+
+    /// Adds the exact flag or command that helps.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ternlet: {}: {}", self.object, self.problem)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

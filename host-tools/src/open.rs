@@ -1,0 +1,177 @@
+//! From a path and some flags to an open session
+
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use clap::{Args, ValueEnum};
+use ternlet_kernels::{Backend, CpuFeatures, Kernels};
+use ternlet_runtime::{ARENA_ALIGN, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Session, ThreadPool};
+
+use crate::error::Error;
+
+/// Element type of the KV cache, as a flag.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum KvFlag {
+    /// Half precision.
+    F16,
+    /// Single precision.
+    F32,
+}
+
+impl From<KvFlag> for KvType {
+    fn from(kv: KvFlag) -> Self {
+        match kv {
+            KvFlag::F16 => Self::F16,
+            KvFlag::F32 => Self::F32,
+        }
+    }
+}
+
+/// Flags of every command that runs a model.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunFlags {
+    /// Kernels to use [default: the fastest this CPU has]
+    #[arg(long, value_name = "NAME", value_parser = parse_backend)]
+    pub(crate) backend: Option<Backend>,
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: Option<u32>,
+    /// Element type of the KV cache
+    #[arg(long, value_enum, default_value = "f16")]
+    pub(crate) kv: KvFlag,
+    /// Skip the checksums of the weights
+    #[arg(long)]
+    pub(crate) trust: bool,
+}
+
+fn parse_backend(name: &str) -> Result<Backend, String> {
+    Backend::from_name(name)
+        .ok_or_else(|| format!("expected scalar, neon, dotprod or avx2, found \"{name}\""))
+}
+
+impl RunFlags {
+    /// Worker threads: as flagged, else one per core.
+    pub(crate) fn n_threads(&self) -> u32 {
+        let cores = || available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+        self.threads.unwrap_or_else(cores)
+    }
+
+    fn kernels(&self) -> Result<&'static Kernels, Error> {
+        let features = CpuFeatures::detect();
+        let Some(backend) = self.backend else { return Ok(Kernels::best(features)) };
+        Kernels::for_backend(backend, features).ok_or_else(|| {
+            let there: Vec<&str> = Kernels::all(features).map(|k| k.backend().name()).collect();
+            Error::new(
+                format!("--backend {}", backend.name()),
+                format!("expected a backend of this CPU ({}), found one it lacks", there.join(", ")),
+            )
+            .hint("leave the flag out to get the fastest")
+        })
+    }
+}
+
+/// What a command needs of its session, beside the flags.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs {
+    /// Positions; `None`: 4096 or the model's own maximum, if that is less.
+    pub(crate) context: Option<u32>,
+    /// Rows of one pass.
+    pub(crate) max_batch: u32,
+    /// Rows of one pass that get logits.
+    pub(crate) max_logit_rows: u32,
+    /// Longest prompt in bytes; 0 for ids only.
+    pub(crate) max_prompt_bytes: u32,
+}
+
+/// Context of a session where nobody asked for one: enough to talk, small enough for a 1 GB board.
+const DEFAULT_CONTEXT: u32 = 4096;
+
+/// Opens the model at `path` (or the shipped one) and hands `body` the session.
+pub(crate) fn with_session<R>(
+    path: Option<&Path>,
+    flags: &RunFlags,
+    needs: Needs,
+    body: impl FnOnce(Session<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    with_model(path, |model| {
+        if !flags.trust {
+            verify_payload(path, &model, flags.n_threads())?;
+        }
+        with_model_session(path, model, flags, needs, body)
+    })
+}
+
+/// The name of the model in messages.
+pub(crate) fn display_name(path: Option<&Path>) -> String {
+    path.map_or_else(|| "the shipped model".into(), |path| path.display().to_string())
+}
+
+/// Maps and parses the model at `path`, or takes the shipped one.
+pub(crate) fn with_model<R>(
+    path: Option<&Path>,
+    body: impl FnOnce(Model<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let parse = |bytes| {
+        Model::parse(bytes).map_err(|e| {
+            Error::new(display_name(path), e).hint("pack it again with: ternlet pack SOURCE -o FILE")
+        })
+    };
+    match path {
+        None => Err(Error::new("the shipped model", "not here yet")),
+        Some(path) => {
+            let file = ModelFile::open(path).map_err(|e| Error::new(path.display(), e))?;
+            body(parse(file.bytes())?)
+        }
+    }
+}
+
+/// Checks every chunk of the weights, on `n_threads`.
+fn verify_payload(path: Option<&Path>, model: &Model<'_>, n_threads: u32) -> Result<(), Error> {
+    let outcome = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..u64::from(n_threads))
+            .map(|t| {
+                scope.spawn(move || {
+                    (t..model.n_chunks()).step_by(n_threads as usize).try_for_each(|i| model.verify_chunk(i))
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(|t| t.join().expect("verify_chunk does not panic"))
+    });
+    outcome.map_err(|e| {
+        Error::new(display_name(path), e).hint("copy or pack the file again; --trust runs it as it is")
+    })
+}
+
+fn with_model_session<R>(
+    path: Option<&Path>,
+    model: Model<'_>,
+    flags: &RunFlags,
+    needs: Needs,
+    body: impl FnOnce(Session<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let kernels = flags.kernels()?;
+    let n_threads = flags.n_threads();
+    let options = PlanOptions {
+        context: needs.context.unwrap_or_else(|| model.config().max_seq_len.min(DEFAULT_CONTEXT)),
+        max_batch: needs.max_batch,
+        max_logit_rows: needs.max_logit_rows,
+        n_slots: 1,
+        n_workers: n_threads,
+        kv: flags.kv.into(),
+        max_prompt_bytes: needs.max_prompt_bytes,
+    };
+    let plan = MemoryPlan::new(model.config(), &options)
+        .map_err(|e| Error::new(display_name(path), e).hint("choose another --ctx"))?;
+    let mut memory: Vec<u8> = Vec::new();
+    memory.try_reserve_exact(plan.bytes() + ARENA_ALIGN).map_err(|_| {
+        Error::new("memory", format!("expected {} free bytes, the system refused them", plan.bytes()))
+            .hint("choose a smaller --ctx, or --kv f16")
+    })?;
+    memory.resize(plan.bytes() + ARENA_ALIGN, 0);
+    let offset = memory.as_ptr().align_offset(ARENA_ALIGN);
+    let arena = &mut memory[offset..offset + plan.bytes()];
+    let pool = ThreadPool::new(n_threads as usize).map_err(|e| Error::new("threads", e))?;
+    let session =
+        Session::new(model, kernels, &pool, &plan, arena).map_err(|e| Error::new(display_name(path), e))?;
+    body(session)
+}

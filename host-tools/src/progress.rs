@@ -1,0 +1,13 @@
+//! Progress bars: on stderr, and only where that is a terminal
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar over `total` of `unit`; hidden when stderr is no terminal.
+pub(crate) fn bar(total: u64, unit: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    let template = format!("{{bar:40}} {{pos}}/{{len}} {unit}, {{eta}} left");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}
