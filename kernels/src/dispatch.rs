@@ -78,6 +78,20 @@ const SCALAR_NAME: &str = if cfg!(target_arch = "x86_64") {
 static AVX2: Kernels =
     Kernels { backend: Backend::Avx2, name: "x86_64-i8i2i32-avx2", entries: &crate::x86::avx2::ENTRIES };
 
+#[cfg(target_arch = "aarch64")]
+static NEON: Kernels = Kernels {
+    backend: Backend::Neon,
+    name: "aarch64-i8i2i32-neon",
+    entries: &crate::neon::baseline::ENTRIES,
+};
+
+#[cfg(target_arch = "aarch64")]
+static DOTPROD: Kernels = Kernels {
+    backend: Backend::Dotprod,
+    name: "aarch64-i8i2i32-dotprod",
+    entries: &crate::neon::dotprod::ENTRIES,
+};
+
 static SCALAR: Kernels = Kernels { backend: Backend::Scalar, name: SCALAR_NAME, entries: &scalar::ENTRIES };
 
 impl Kernels {
@@ -94,6 +108,10 @@ impl Kernels {
             Backend::Scalar => Some(&SCALAR),
             #[cfg(target_arch = "x86_64")]
             Backend::Avx2 if features.has_avx2_fma_f16c() => Some(&AVX2),
+            #[cfg(target_arch = "aarch64")]
+            Backend::Neon if features.has_neon() => Some(&NEON),
+            #[cfg(target_arch = "aarch64")]
+            Backend::Dotprod if features.has_dotprod() => Some(&DOTPROD),
             _ => None,
         }
     }

@@ -8,6 +8,8 @@ mod backend;
 mod dispatch;
 mod features;
 pub mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod ops;
 mod scalar;
 mod shape;

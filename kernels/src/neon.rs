@@ -1,0 +1,17 @@
+//! `AArch64` backends: baseline Advanced SIMD, and `SDOT` on top of it.
+//!
+//! Bare-metal `AArch64` targets build with strict alignment, where a vector load that may be unaligned becomes sixteen
+//! byte loads. So memory is read through `load.rs`: one instruction from types that carry their alignment, and from
+//! the others the widest loads their element allows.
+
+pub(crate) mod baseline;
+pub(crate) mod dotprod;
+mod gemm_i8_i2;
+mod gemv_float;
+mod gemv_i16_i8;
+mod gemv_i8_i2;
+mod gevm;
+mod half;
+mod load;
+mod rows;
+mod sum;

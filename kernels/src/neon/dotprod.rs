@@ -1,0 +1,16 @@
+//! Armv8.2 `SDOT`: four int8 products added to each int32 lane. Cortex-A55, A75, A76 and later.
+
+use super::baseline;
+use crate::dispatch::Entries;
+
+mod gemm_i8_i2;
+mod gemv_i16_i8;
+mod gemv_i8_i2;
+mod sdot;
+
+pub(crate) static ENTRIES: Entries = Entries {
+    gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
+    gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
+    gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
+    ..baseline::ENTRIES
+};
