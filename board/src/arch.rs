@@ -5,6 +5,7 @@
 mod clock;
 mod cpu;
 mod critical;
+mod drill;
 mod heap;
 mod memory;
 mod power;
@@ -14,6 +15,7 @@ mod vectors;
 
 pub(crate) use clock::{start_event_stream, uptime_ns, wait_for_event};
 pub(crate) use cpu::{CoreName, kernel_features, physical_bits};
+pub(crate) use drill::drill;
 pub(crate) use heap::{add_heap, heap_use, seal_heap};
 pub(crate) use memory::Memory;
 pub(crate) use power::{after_fault, configure_power, power_off, reset};

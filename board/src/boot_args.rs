@@ -11,6 +11,8 @@
 //! | `ternlet.on-fault=reset`       | after a fault or panic: PSCI SYSTEM_RESET                   |
 //! | `ternlet.on-fault=off`         | after a fault or panic: PSCI SYSTEM_OFF                     |
 //! | `ternlet.context=N`            | positions in the KV cache                                   |
+//! | `ternlet.drill=null-read`      | fault on purpose once everything is up, to see the report;  |
+//! |                                | also `code-write`, `panic`, `stack-overflow`, `allocate`    |
 
 /// What follows a fault or a panic, once it is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +26,21 @@ pub enum OnFault {
     Off,
 }
 
+/// A fault on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drill {
+    /// Read near address 0.
+    NullRead,
+    /// Write to the image's code.
+    CodeWrite,
+    /// Panic.
+    Panic,
+    /// Recurse until the stack is used up.
+    StackOverflow,
+    /// Allocate after the heap was sealed.
+    Allocate,
+}
+
 /// The parsed command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BootArgs<'a> {
@@ -35,6 +52,8 @@ pub struct BootArgs<'a> {
     pub on_fault: OnFault,
     /// Context length in tokens, if given.
     pub context: Option<u32>,
+    /// A fault to cause.
+    pub drill: Option<Drill>,
     /// The first word that starts with `ternlet.` and means nothing, for a message.
     pub unknown: Option<&'a str>,
 }
@@ -53,6 +72,11 @@ impl<'a> BootArgs<'a> {
                 Some(("on-fault", "park")) => args.on_fault = OnFault::Park,
                 Some(("on-fault", "reset")) => args.on_fault = OnFault::Reset,
                 Some(("on-fault", "off")) => args.on_fault = OnFault::Off,
+                Some(("drill", "null-read")) => args.drill = Some(Drill::NullRead),
+                Some(("drill", "code-write")) => args.drill = Some(Drill::CodeWrite),
+                Some(("drill", "panic")) => args.drill = Some(Drill::Panic),
+                Some(("drill", "stack-overflow")) => args.drill = Some(Drill::StackOverflow),
+                Some(("drill", "allocate")) => args.drill = Some(Drill::Allocate),
                 Some(("context", number)) if number.parse::<u32>().is_ok() => {
                     args.context = number.parse().ok();
                 }

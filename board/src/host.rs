@@ -8,4 +8,4 @@ mod machine;
 
 pub use build::{BuildError, build_image};
 pub use elf::{ElfError, flatten};
-pub use machine::Machine;
+pub use machine::{EntryLevel, Machine};

@@ -43,6 +43,9 @@ pub(crate) fn main(mut memory: Memory, tree: &'static [u8], level: u64) -> ! {
     }
     arch::seal_heap();
     say!("ready   {} ms after power-on\n", arch::uptime_ns() / 1_000_000);
+    if let Some(kind) = args.drill {
+        arch::drill(kind);
+    }
     if args.exits {
         prompt::power_off();
     }

@@ -24,10 +24,10 @@ mod host;
 mod image;
 mod ranges;
 
-pub use boot_args::{BootArgs, OnFault};
+pub use boot_args::{BootArgs, Drill, OnFault};
 pub use bsp::{Board, Conduit, ConsoleKind};
 pub use device_tree::{DeviceTree, DeviceTreeError, Node, NodePath, Region};
 pub use driver::{Pl011, Port, Registers, SerialPort, Uart};
 #[cfg(not(target_os = "none"))]
-pub use host::{BuildError, ElfError, Machine, build_image, flatten};
+pub use host::{BuildError, ElfError, EntryLevel, Machine, build_image, flatten};
 pub use ranges::Ranges;

@@ -87,12 +87,16 @@ impl Memory {
     /// Maps `ram` and offers `free` of it, less the image, the device tree and the null page.
     pub(crate) fn adopt(&mut self, ram: &Ranges, free: &Ranges) {
         self.free = free.clone();
-        for bank in ram.iter() {
-            let pages = inward(bank.start..bank.end.min(1 << ADDRESS_BITS));
+        // The image is mapped already, but for its guard pages, which must stay as they are.
+        let mut unmapped = ram.clone();
+        unmapped.remove(Self::image());
+        for piece in unmapped.iter() {
+            let pages = inward(piece.start..piece.end.min(1 << ADDRESS_BITS));
             if self.tables.map(pages.clone(), Kind::Ram).is_ok() {
                 self.ram.insert(pages);
             }
         }
+        self.ram.insert(Self::image());
         // What could not be mapped is not offered.
         let mut gaps = Ranges::new();
         gaps.insert(0..u64::MAX);
@@ -157,10 +161,10 @@ impl Memory {
 
 /// The whole pages inside `range`.
 fn inward(range: Range<u64>) -> Range<u64> {
-    range.start.next_multiple_of(PAGE_BYTES)..range.end / PAGE_BYTES * PAGE_BYTES
+    range.start.saturating_add(PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES..range.end / PAGE_BYTES * PAGE_BYTES
 }
 
 /// The pages that `range` touches.
 fn outward(range: Range<u64>) -> Range<u64> {
-    range.start / PAGE_BYTES * PAGE_BYTES..range.end.next_multiple_of(PAGE_BYTES)
+    range.start / PAGE_BYTES * PAGE_BYTES..range.end.saturating_add(PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES
 }

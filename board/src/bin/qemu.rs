@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ternlet_board::{Machine, build_image};
+use ternlet_board::{EntryLevel, Machine, build_image};
 
 /// Builds the bare-metal image and boots it on QEMU's virt machine: a prompt without an operating
 /// system. Ctrl-A X leaves QEMU.
@@ -24,15 +24,18 @@ struct Options {
     /// Number of cores
     #[arg(long, default_value_t = 1)]
     cores: u32,
-    /// Start at EL2, as real boards do
-    #[arg(long)]
-    el2: bool,
+    /// Exception level of the loader: 1 or 2 (as real boards do)
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    level: u8,
     /// RAM in MiB [default: enough for the model]
     #[arg(long)]
     memory_mib: Option<u64>,
     /// Kernel command line, for example "ternlet.selftest=1 ternlet.exit=psci"
     #[arg(long, default_value = "")]
     append: String,
+    /// Further arguments for QEMU, after `--`
+    #[arg(last = true)]
+    qemu: Vec<String>,
     /// Only build; print the path of the flat image
     #[arg(long)]
     build_only: bool,
@@ -61,10 +64,11 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     let machine = Machine {
         cpu: options.cpu.clone(),
         n_cores: options.cores,
-        starts_at_el2: options.el2,
+        level: if options.level == 2 { EntryLevel::El2 } else { EntryLevel::El1 },
         memory_mib: options.memory_mib,
         model,
         boot_args: options.append.clone(),
+        extra: options.qemu.clone(),
     };
     eprintln!("ternlet-qemu: Ctrl-A X leaves QEMU");
     let status = machine.command(&image).status().map_err(|error| {

@@ -3,7 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::string::{String, ToString};
+use std::vec::Vec;
 use std::{format, fs};
+
+/// The exception level that the loader enters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EntryLevel {
+    /// As a guest.
+    #[default]
+    El1,
+    /// As firmware does on real boards.
+    El2,
+}
+
+impl EntryLevel {
+    /// QEMU's words for it.
+    fn machine(self) -> &'static str {
+        match self {
+            Self::El1 => "virt",
+            Self::El2 => "virt,virtualization=on",
+        }
+    }
+}
 
 /// A QEMU `virt` machine that boots the image.
 ///
@@ -15,14 +36,16 @@ pub struct Machine {
     pub cpu: String,
     /// Number of cores.
     pub n_cores: u32,
-    /// Start at EL2, as real boards do, instead of EL1.
-    pub starts_at_el2: bool,
+    /// Exception level that the loader enters; real boards use EL2.
+    pub level: EntryLevel,
     /// RAM in MiB; `None` sizes it for the model.
     pub memory_mib: Option<u64>,
     /// The file that QEMU puts into memory as initrd.
     pub model: Option<PathBuf>,
     /// The kernel command line.
     pub boot_args: String,
+    /// Further arguments of QEMU.
+    pub extra: Vec<String>,
 }
 
 impl Default for Machine {
@@ -30,10 +53,11 @@ impl Default for Machine {
         Self {
             cpu: "cortex-a76".to_string(),
             n_cores: 1,
-            starts_at_el2: false,
+            level: EntryLevel::El1,
             memory_mib: None,
             model: None,
             boot_args: String::new(),
+            extra: Vec::new(),
         }
     }
 }
@@ -43,7 +67,7 @@ impl Machine {
     #[must_use]
     pub fn command(&self, image: &Path) -> Command {
         let mut qemu = Command::new("qemu-system-aarch64");
-        qemu.args(["-M", if self.starts_at_el2 { "virt,virtualization=on" } else { "virt" }]);
+        qemu.args(["-M", self.level.machine()]);
         qemu.args(["-cpu", &self.cpu, "-smp", &self.n_cores.to_string()]);
         qemu.args(["-m", &format!("{}M", self.memory_mib.unwrap_or_else(|| self.memory_for_model()))]);
         qemu.args(["-nographic", "-nic", "none", "-no-reboot", "-kernel"]).arg(image);
@@ -53,6 +77,7 @@ impl Machine {
         if !self.boot_args.is_empty() {
             qemu.args(["-append", &self.boot_args]);
         }
+        qemu.args(&self.extra);
         qemu
     }
 
