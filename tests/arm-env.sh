@@ -18,6 +18,12 @@ case "$1" in
 esac
 shift
 
+# Tests that start other programs of the build read this too; its like in .cargo/config.toml they cannot see.
+if [ "$target" = aarch64-unknown-linux-gnu ] && [ "$(uname -m)" != aarch64 ]; then
+    runner="timeout --foreground --kill-after=10 600 qemu-aarch64 -cpu cortex-a76"
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER:-$runner}"
+fi
+
 debian_rustc=/usr/bin/rustc
 
 # has_library RUSTC TARGET: that compiler has TARGET's own library.

@@ -1,0 +1,32 @@
+//! The command line from outside: exit status, and what goes to stdout and to stderr
+
+mod program;
+
+use program::run;
+
+#[test]
+fn help_goes_to_stdout_and_names_the_commands() {
+    let output = run(&["--help"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+    for command in ["logits", "perplexity", "bench", "selftest"] {
+        assert!(text.contains(command), "{command} is not in the help:\n{text}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_status_2_and_an_empty_stdout() {
+    let output = run(&["selftest", "--no-such-option"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--no-such-option"));
+}
+
+#[test]
+fn a_missing_file_ends_with_status_1_and_is_named() {
+    let output = run(&["selftest", "no-such-file.tern"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-file.tern"));
+}
