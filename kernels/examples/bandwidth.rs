@@ -27,6 +27,7 @@ fn main() {
             int8_head(kernels);
             float_heads(kernels);
             prefill(kernels);
+            vectors(kernels);
         }
     }
 }
@@ -127,4 +128,26 @@ fn prefill(kernels: &Kernels) {
             products / seconds / 1e9
         );
     }
+}
+
+fn vectors(kernels: &Kernels) {
+    let (n, times) = (2560, 200);
+    let (y, mut x, mut q) = (vec![0.5; n], vec![0.25; n], vec![0; n]);
+    let mut report = |what: &str, op: &mut dyn FnMut(&mut [f32], &mut [i8])| {
+        let seconds = fastest(|| {
+            for _ in 0..times {
+                op(core::hint::black_box(&mut x), &mut q);
+            }
+        });
+        println!("  {what:34} {:8.2} elements/ns", (n * times) as f64 / seconds / 1e9);
+    };
+    report("quantise_i8 2560", &mut |x, q| {
+        let _ = kernels.quantise_i8(x, q);
+    });
+    report("softmax 2560", &mut |x, _| kernels.softmax(x));
+    report("silu_mul 2560", &mut |x, _| kernels.silu_mul(x, &y));
+    report("sum_squares 2560", &mut |x, _| {
+        core::hint::black_box(kernels.sum_squares(x));
+    });
+    report("add_assign 2560", &mut |x, _| kernels.add_assign(x, &y));
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod baseline;
 pub(crate) mod dotprod;
+mod elementwise;
 mod gemm_i8_i2;
 mod gemv_float;
 mod gemv_i16_i8;
@@ -13,5 +14,6 @@ mod gemv_i8_i2;
 mod gevm;
 mod half;
 mod load;
+mod reduce;
 mod rows;
 mod sum;

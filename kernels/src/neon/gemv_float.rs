@@ -7,11 +7,12 @@ use core::arch::aarch64::{
 };
 
 use super::half::{widen_bf16x8, widen_f16x8};
-use super::load::{Load, aligned, store_f32x4};
+use super::load::{Aligned, Load, aligned};
+use super::reduce::to_array;
 use super::rows::{ROWS, rows_of};
 use super::sum::{self, Lanes};
 use crate::ops::half::{bf16_to_f32, f16_to_f32};
-use crate::ops::lanes::{LANES, tree};
+use crate::ops::lanes::LANES;
 
 #[target_feature(enable = "neon")]
 pub(super) fn gemv_f32_f32(w: &[f32], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]) {
@@ -26,20 +27,6 @@ pub(super) fn gemv_f32_bf16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f
 #[target_feature(enable = "neon")]
 pub(super) fn gemv_f32_f16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]) {
     gemv::<u16, [uint16x8_t; 2]>(w, n, k, stride, x, out, |w| f16_lanes(w), f16_to_f32);
-}
-
-#[target_feature(enable = "neon")]
-pub(super) fn sum_squares(x: &[f32]) -> f32 {
-    let (chunks, tail) = x.as_chunks::<LANES>();
-    let [lanes] = match aligned(chunks) {
-        Some(chunks) => dot_rows([chunks], chunks, |x| x),
-        None => dot_rows([chunks], chunks, |x| x),
-    };
-    let mut lanes = to_array(lanes);
-    for (lane, x) in lanes.iter_mut().zip(tail) {
-        *lane = fma(*x, *x, *lane);
-    }
-    tree(lanes)
 }
 
 /// Sixteen bf16 as f32.
@@ -72,7 +59,7 @@ fn gemv<T: Copy, V>(
     widen: impl Fn(T) -> f32,
 ) where
     [T; LANES]: Load<Vector = V>,
-    super::load::Aligned<[T; LANES]>: Load<Vector = V>,
+    Aligned<[T; LANES]>: Load<Vector = V>,
 {
     let (x, x_tail) = x.as_chunks::<LANES>();
     for (tile, out) in out.chunks_mut(ROWS).enumerate() {
@@ -119,16 +106,6 @@ fn dot_rows<W: Load, X: Load<Vector = Lanes>, const R: usize>(
         }
     }
     lanes
-}
-
-#[inline]
-#[target_feature(enable = "neon")]
-fn to_array(lanes: Lanes) -> [f32; LANES] {
-    let mut array = [0.0; LANES];
-    for (quad, lanes) in array.as_chunks_mut().0.iter_mut().zip(lanes) {
-        store_f32x4(quad, lanes);
-    }
-    array
 }
 
 /// `a * b + c` rounded once.

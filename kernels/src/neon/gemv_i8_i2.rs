@@ -1,6 +1,8 @@
 //! The frame of both ternary GEMVs: rows four at a time, and the correction for codes that are `trit + 1`.
 
-use super::load::{Aligned, expect_aligned};
+use core::arch::aarch64::{vaddvq_s32, vdupq_n_s32, vpadalq_s16, vpaddlq_s8};
+
+use super::load::{Aligned, Load, expect_aligned};
 use super::rows::{ROWS, rows_of};
 use crate::layout::i2::{BLOCK_BYTES, OFFSET_ELEMENTS, row_bytes};
 
@@ -41,11 +43,11 @@ pub(super) fn gemv(
 #[target_feature(enable = "neon")]
 fn offset(x: &[XBlock]) -> i32 {
     const { assert!(OFFSET_ELEMENTS == 3 * BLOCK_BYTES) };
-    let mut sum = 0;
+    let mut sum = vdupq_n_s32(0);
     for [plane0, plane1, plane2, _] in x {
         for plane in [plane0, plane1, plane2] {
-            sum += plane.0.iter().map(|x| i32::from(*x)).sum::<i32>();
+            sum = vpadalq_s16(sum, vpaddlq_s8(plane.load()));
         }
     }
-    sum
+    vaddvq_s32(sum)
 }

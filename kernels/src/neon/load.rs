@@ -28,6 +28,18 @@ pub(super) fn aligned<T>(elements: &[T]) -> Option<&[Aligned<T>]> {
     Some(unsafe { core::slice::from_raw_parts(pointer, elements.len()) })
 }
 
+/// [`aligned`], to write through.
+#[inline]
+pub(super) fn aligned_mut<T>(elements: &mut [T]) -> Option<&mut [Aligned<T>]> {
+    const { assert!(size_of::<Aligned<T>>() == size_of::<T>(), "whole vectors") };
+    let pointer = elements.as_mut_ptr().cast::<Aligned<T>>();
+    if !pointer.is_aligned() {
+        return None;
+    }
+    // SAFETY: as in `aligned`; the borrow is exclusive and passes to the result.
+    Some(unsafe { core::slice::from_raw_parts_mut(pointer, elements.len()) })
+}
+
 /// [`aligned`] for slices whose alignment `shape.rs` has checked.
 #[inline]
 #[track_caller]
