@@ -37,9 +37,16 @@ no_std() {
     done
 }
 
+# The bare-metal image on whole machines in QEMU, and its kernels' loops.
+bare_metal() {
+    timeout --kill-after=10 $program_limit cargo test --package ternlet-tests --features system \
+        --test bare_metal --test image_loops
+}
+
 case "${1:-}" in
     setup | shell | format | lint | docs | host) "$1" ;;
     cortex-* | neoverse-*) emulated "$1" ;;
     no-std) no_std ;;
+    bare-metal) bare_metal ;;
     *) echo "tests/part.sh: expected the name of a part (tests/run-all.sh lists them), found '${1:-}'" >&2; exit 2 ;;
 esac

@@ -16,6 +16,6 @@ mod vectors;
 pub(crate) use clock::{start_event_stream, uptime_ns, wait_for_event};
 pub(crate) use cpu::{CoreName, kernel_features, physical_bits};
 pub(crate) use drill::drill;
-pub(crate) use heap::{add_heap, heap_use, seal_heap};
+pub(crate) use heap::{add_heap, heap_capacity, heap_use, seal_heap};
 pub(crate) use memory::Memory;
 pub(crate) use power::{after_fault, configure_power, power_off, reset};

@@ -5,6 +5,8 @@
 
 mod model;
 mod prompt;
+mod selftest;
+mod session;
 
 use crate::arch::{self, Memory};
 use crate::boot_args::BootArgs;
@@ -37,19 +39,28 @@ pub(crate) fn main(mut memory: Memory, tree: &'static [u8], level: u64) -> ! {
     if let Some(rest) = memory.free().largest().and_then(|range| memory.take(range)) {
         arch::add_heap(rest);
     }
-    match model {
-        Ok(bytes) => say!("model   {} bytes\n", bytes.len()),
-        Err(error) => say!("\n{error}\n"),
-    }
+    let session = match model {
+        Ok(file) => session::open(file, args.context).map_err(|error| say!("\n{error}\n")).ok(),
+        Err(error) => {
+            say!("\n{error}\n");
+            None
+        }
+    };
     arch::seal_heap();
     say!("ready   {} ms after power-on\n", arch::uptime_ns() / 1_000_000);
+    let session = session.map(|mut session| {
+        if args.runs_selftest {
+            selftest::run(&mut session);
+        }
+        session
+    });
     if let Some(kind) = args.drill {
         arch::drill(kind);
     }
     if args.exits {
         prompt::power_off();
     }
-    prompt::run()
+    prompt::run(session)
 }
 
 fn banner(board: &Board<'_>, memory: &Memory, level: u64) {

@@ -65,6 +65,13 @@ pub(crate) fn add_heap(memory: &'static mut [u8]) {
     HEAP.n_bytes.store(HEAP.heap.free(), Ordering::Relaxed);
 }
 
+/// Bytes that one allocation can surely get while the heap is empty. The allocator sorts free blocks
+/// into 64 classes per power of two and serves only classes that are large enough as a whole.
+pub(crate) fn heap_capacity() -> usize {
+    let free = HEAP.heap.free();
+    free - free / 32
+}
+
 /// Closes the heap for ever.
 pub(crate) fn seal_heap() {
     HEAP.is_sealed.store(true, Ordering::Relaxed);

@@ -2,17 +2,20 @@
 
 use embedded_io::{Read as _, Write as _};
 
+use ternlet_runtime::Session;
+
+use super::selftest;
 use crate::arch;
 use crate::driver::{self, SerialPort, say};
 
 /// Longest command.
 const MAX_LINE_BYTES: usize = 80;
 
-const HELP: &str = "/help      this list\n/heap      use of the heap\n/reset     restart the machine\n\
+const HELP: &str = "/help      this list\n/selftest  compare this board's bits with the packer's\n/heap      use of the heap\n/reset     restart the machine\n\
                     /poweroff  power the machine off\n";
 
 /// Reads commands for ever. Without a console there is nobody to ask: it parks.
-pub(super) fn run() -> ! {
+pub(super) fn run(mut session: Option<Session<'static>>) -> ! {
     let Some(port) = driver::console() else { arch::after_fault() };
     let mut stream = SerialPort::new(port, arch::wait_for_event);
     let mut line = heapless::Vec::<u8, MAX_LINE_BYTES>::new();
@@ -23,7 +26,7 @@ pub(super) fn run() -> ! {
         match byte[0] {
             b'\r' | b'\n' => {
                 say!("\n");
-                execute(line.trim_ascii());
+                execute(line.trim_ascii(), session.as_mut());
                 line.clear();
                 say!("board> ");
             }
@@ -38,7 +41,7 @@ pub(super) fn run() -> ! {
     }
 }
 
-fn execute(line: &[u8]) {
+fn execute(line: &[u8], session: Option<&mut Session<'static>>) {
     match line {
         b"" => {}
         b"/help" => say!("{HELP}"),
@@ -46,6 +49,10 @@ fn execute(line: &[u8]) {
             let (used_bytes, n_calls) = arch::heap_use();
             say!("{used_bytes} bytes of heap in use after {n_calls} calls\n");
         }
+        b"/selftest" => match session {
+            Some(session) => selftest::run(session),
+            None => say!("no model, so no self-test\n"),
+        },
         b"/reset" => arch::reset(),
         b"/poweroff" => power_off(),
         _ => say!("no model, so no answers; type /help\n"),
