@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 arm=aarch64-unknown-linux-gnu
+image_options=(--package ternlet-board --features bare-metal --target aarch64-unknown-none)
 # No program may run longer than this, in seconds; the host's tests together four times as long.
 program_limit=600
 
@@ -13,13 +14,20 @@ shell() { shellcheck tests/*.sh .ci/run; }
 
 format() { cargo fmt --all --check; }
 
-# The Arm kernels and the board's entry exist only for those targets, so each target has its own pass.
+# Each target has code of its own: the Arm kernels, the board's start-up.
 lint() {
-    cargo clippy --workspace --all-targets -- -D warnings
-    bash tests/arm-env.sh linux cargo clippy --workspace --all-targets --target $arm -- -D warnings
+    local all=(--workspace --all-targets)
+    cargo clippy "${all[@]}" -- -D warnings
+    cargo clippy --package ternlet-tests --all-targets --features system -- -D warnings
+    bash tests/arm-env.sh linux cargo clippy "${all[@]}" --target $arm -- -D warnings
+    bash tests/arm-env.sh bare-metal cargo clippy "${image_options[@]}" --bin ternlet-image -- -D warnings
 }
 
-docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
+docs() {
+    export RUSTDOCFLAGS="-D warnings"
+    cargo doc --workspace --no-deps
+    bash tests/arm-env.sh bare-metal cargo doc "${image_options[@]}" --lib --no-deps
+}
 
 host() { timeout --kill-after=10 $((4 * program_limit)) cargo test --workspace --no-fail-fast; }
 

@@ -3,7 +3,7 @@
 //! Bytes become a [`Header`], then [`Sections`], then a [`Config`](crate::config::Config) and a [`Directory`]. Each
 //! step is a checked gate that returns a typed [`LoadError`]; nothing here reads the tensor payload, allocates or
 //! copies. Every record has an `encode` beside its `decode`, so the packer and the loader cannot disagree about an
-//! offset. This module does not know what a layer computes; [`model`](crate::model) does.
+//! offset. This module does not know what a layer computes; `model` does.
 
 mod chunks;
 mod config_record;
