@@ -17,6 +17,7 @@ mod plan;
 mod run_state;
 mod sampler;
 mod session;
+pub mod tokenizer;
 mod transformer;
 // In the folder `std`, but not by that name: a module `std` would hide the library.
 #[cfg(feature = "std")]
@@ -35,4 +36,5 @@ pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_colum
 pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
 pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};
 pub use session::{SelfTestError, SelfTestReport, Session, SessionError};
+pub use tokenizer::{EncodeError, SinkFull, Specials, StreamDecoder, Tokenizer, TokenizerError};
 pub use transformer::{ForwardError, Row, Transformer};

@@ -1,0 +1,161 @@
+//! Tokens that are recognised in raw text, before any splitting
+//!
+//! Matches are leftmost, then longest, and do not overlap: the rule of the Aho-Corasick automaton in the `tokenizers`
+//! crate. Here it is a walk down the sorted table that narrows the range of tokens byte by byte; most positions end at
+//! the bitmap of first bytes. Tokens are at most 512 bytes long, so a hostile text costs O(n), not O(n²).
+//!
+//! Two passes: tokens with `normalized = false` on the whole text, the others on what is left.
+
+use super::encode::Specials;
+use super::layout::ADDED_SECOND_PASS;
+use super::tables::{Tables, Word, span, value};
+
+/// A stretch of text, or a token that was recognised in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'t> {
+    /// Text without tokens, to be split into words; not empty.
+    Text(&'t str),
+    /// A recognised token.
+    Token(u32),
+}
+
+/// The added tokens of one pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AddedTokens<'a> {
+    ids: &'a [Word],
+    starts: &'a [Word],
+    flags: &'a [Word],
+    bytes: &'a [u8],
+    special_bits: &'a [Word],
+    pass: u32,
+    first_bytes: [u64; 4],
+}
+
+impl<'a> AddedTokens<'a> {
+    /// The tokens whose flags select `pass` (0 or [`ADDED_SECOND_PASS`]).
+    pub(super) fn new(tables: &Tables<'a>, pass: u32) -> Self {
+        let mut tokens = Self {
+            ids: tables.added_ids,
+            starts: tables.added_starts,
+            flags: tables.added_flags,
+            bytes: tables.added_bytes,
+            special_bits: tables.special_bits,
+            pass,
+            first_bytes: [0; 4],
+        };
+        for index in 0..tokens.ids.len() {
+            if tokens.is_of_pass(index) {
+                let first = tokens.content(index)[0];
+                tokens.first_bytes[usize::from(first >> 6)] |= 1 << (first & 63);
+            }
+        }
+        tokens
+    }
+
+    /// Cuts `text` into pieces that tile it, except that special tokens stay text when `specials` says so.
+    pub(super) fn pieces<'t>(&self, text: &'t str, specials: Specials) -> Pieces<'a, 't> {
+        Pieces { tokens: *self, specials, rest: text, found: None }
+    }
+
+    /// The token whose content is exactly `text`, of any pass.
+    pub(super) fn find(&self, text: &[u8]) -> Option<u32> {
+        let index = partition_point(0, self.ids.len(), |index| self.content(index) < text);
+        (index < self.ids.len() && self.content(index) == text).then(|| value(self.ids[index]))
+    }
+
+    /// The longest token that `text` starts with: its index and length.
+    fn longest_match(&self, text: &[u8]) -> Option<(usize, usize)> {
+        let first = *text.first()?;
+        if self.first_bytes[usize::from(first >> 6)] >> (first & 63) & 1 == 0 {
+            return None;
+        }
+        // Tokens in first..end start with the `depth` bytes seen; the shortest of them is the first.
+        let (mut first, mut end) = (0, self.ids.len());
+        let mut longest = None;
+        for (depth, &byte) in (1..).zip(text) {
+            let byte_at = |index: usize| self.content(index)[depth - 1];
+            first = partition_point(first, end, |index| byte_at(index) < byte);
+            end = partition_point(first, end, |index| byte_at(index) <= byte);
+            if first < end && self.content(first).len() == depth {
+                if self.is_of_pass(first) {
+                    longest = Some((first, depth));
+                }
+                first += 1;
+            }
+            if first == end {
+                break;
+            }
+        }
+        longest
+    }
+
+    fn content(&self, index: usize) -> &'a [u8] {
+        span(self.starts, self.bytes, index)
+    }
+
+    fn is_of_pass(&self, index: usize) -> bool {
+        value(self.flags[index]) & ADDED_SECOND_PASS == self.pass
+    }
+}
+
+/// Whether `id`, below the vocabulary's size, is special.
+pub(super) fn is_special(special_bits: &[Word], id: u32) -> bool {
+    value(special_bits[(id / 32) as usize]) >> (id % 32) & 1 == 1
+}
+
+/// The first index in `first..end` that is not `before`, which holds for a prefix of the range.
+fn partition_point(mut first: usize, mut end: usize, before: impl Fn(usize) -> bool) -> usize {
+    while first < end {
+        let middle = first + (end - first) / 2;
+        if before(middle) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    first
+}
+
+/// Iterator over the pieces of a text.
+#[derive(Debug, Clone)]
+pub(super) struct Pieces<'a, 't> {
+    tokens: AddedTokens<'a>,
+    specials: Specials,
+    rest: &'t str,
+    /// A token already found, which the text before it was returned ahead of.
+    found: Option<u32>,
+}
+
+impl<'t> Iterator for Pieces<'_, 't> {
+    type Item = Piece<'t>;
+
+    fn next(&mut self) -> Option<Piece<'t>> {
+        if let Some(id) = self.found.take() {
+            return Some(Piece::Token(id));
+        }
+        let bytes = self.rest.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let Some((index, length)) = self.tokens.longest_match(&bytes[at..]) else {
+                at += 1;
+                continue;
+            };
+            let id = value(self.tokens.ids[index]);
+            if self.specials == Specials::AsText && is_special(self.tokens.special_bits, id) {
+                // Its bytes are text, and no other token is looked for inside it.
+                at += length;
+                continue;
+            }
+            // Contents are whole UTF-8 strings, so a match starts and ends between characters.
+            let text = &self.rest[..at];
+            self.rest = &self.rest[at + length..];
+            if text.is_empty() {
+                return Some(Piece::Token(id));
+            }
+            self.found = Some(id);
+            return Some(Piece::Text(text));
+        }
+        let text = core::mem::take(&mut self.rest);
+        (!text.is_empty()).then_some(Piece::Text(text))
+    }
+}

@@ -1,0 +1,112 @@
+//! Text to token ids
+
+use super::added::Piece;
+use super::bpe;
+use super::error::EncodeError;
+use super::vocabulary::Tokenizer;
+
+/// What special tokens are when they are written in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Specials {
+    /// Ordinary text, for what users type: `<|eot_id|>` is ten characters.
+    AsText,
+    /// Tokens.
+    Recognise,
+}
+
+/// The sink of [`Tokenizer::encode`] has no room for another id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinkFull;
+
+impl Tokenizer<'_> {
+    /// Bytes of scratch that [`Tokenizer::encode`] needs for any text of up to `max_prompt_bytes`: 28 per byte.
+    ///
+    /// The worst case, a text that is a single word; a text whose longest word is shorter needs less.
+    #[must_use]
+    pub const fn scratch_bytes(max_prompt_bytes: usize) -> usize {
+        Self::scratch_len(max_prompt_bytes).saturating_mul(size_of::<u32>())
+    }
+
+    /// [`Tokenizer::scratch_bytes`] counted in u32, the unit that the scratch is given in.
+    #[must_use]
+    pub const fn scratch_len(max_prompt_bytes: usize) -> usize {
+        bpe::scratch_len(max_prompt_bytes)
+    }
+
+    /// Encodes `text` and gives the ids to `out` in order; the post-processor's ids are the caller's to add
+    /// ([`Tokenizer::prefix_ids`], [`Tokenizer::suffix_ids`]).
+    ///
+    /// | arg | meaning |
+    /// |---|---|
+    /// | `text` | any length, any characters |
+    /// | `specials` | whether special tokens written in the text are tokens |
+    /// | `scratch` | [`Tokenizer::scratch_len`] of the longest word; contents do not matter |
+    /// | `out` | takes one id after the other, or says that it is full |
+    ///
+    /// Allocates: no. Time: O(n log n) in the bytes of `text`. Ids equal those of the `tokenizers` crate.
+    ///
+    /// # Errors
+    /// [`EncodeError::ScratchTooSmall`] at a word that is too long, [`EncodeError::SinkFull`] when `out` says so; the
+    /// ids before have been given out.
+    pub fn encode(
+        &self,
+        text: &str,
+        specials: Specials,
+        scratch: &mut [u32],
+        out: &mut dyn FnMut(u32) -> Result<(), SinkFull>,
+    ) -> Result<(), EncodeError> {
+        let mut out = |id| out(id).map_err(|SinkFull| EncodeError::SinkFull);
+        for piece in self.first_pass.pieces(text, specials) {
+            let text = match piece {
+                Piece::Token(id) => {
+                    out(id)?;
+                    continue;
+                }
+                Piece::Text(text) => text,
+            };
+            for piece in self.second_pass.pieces(text, specials) {
+                match piece {
+                    Piece::Token(id) => out(id)?,
+                    Piece::Text(text) => self.encode_words(text, scratch, &mut out)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges the bytes of one word, without splitting it, recognising tokens in it or looking it up.
+    ///
+    /// What the packer builds the word table with. Scratch, `out` and errors as in [`Tokenizer::encode`].
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`]; nothing has been given out if the scratch is too small.
+    pub fn merge_word(
+        &self,
+        word: &[u8],
+        scratch: &mut [u32],
+        out: &mut dyn FnMut(u32) -> Result<(), SinkFull>,
+    ) -> Result<(), EncodeError> {
+        bpe::encode_word(word, &self.merges, scratch, &mut |id| {
+            out(id).map_err(|SinkFull| EncodeError::SinkFull)
+        })
+    }
+
+    /// Splits `text` into words and encodes each by itself.
+    fn encode_words(
+        &self,
+        text: &str,
+        scratch: &mut [u32],
+        out: &mut dyn FnMut(u32) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (word, after) = rest.split_at(self.split.first_word_bytes(rest));
+            match self.words.get(word.as_bytes()) {
+                Some(id) => out(id)?,
+                None => bpe::encode_word(word.as_bytes(), &self.merges, scratch, out)?,
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+}
