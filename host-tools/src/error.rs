@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An error as the user sees it: `ternlet: object: expected vs found`, then a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Error {
+pub struct Error {
     object: String,
     problem: String,
     hint: Option<String>,
@@ -12,13 +12,14 @@ pub(crate) struct Error {
 
 impl Error {
     /// `object` is what the user named (a file, a flag); `problem` says what was expected and found.
-    pub(crate) fn new(object: impl fmt::Display, problem: impl fmt::Display) -> Self {
+    #[must_use]
+    pub fn new(object: impl fmt::Display, problem: impl fmt::Display) -> Self {
         Self { object: object.to_string(), problem: problem.to_string(), hint: None }
     }
 
     /// Adds the exact flag or command that helps.
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }

@@ -5,7 +5,6 @@
 #![expect(clippy::std_instead_of_core, reason = "a host program uses std throughout")]
 
 mod commands;
-mod error;
 mod ids;
 mod npy;
 mod open;
@@ -15,6 +14,7 @@ mod progress;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use ternlet::error;
 
 use crate::commands::{bench, logits, perplexity, selftest};
 

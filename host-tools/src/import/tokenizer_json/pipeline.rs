@@ -1,0 +1,110 @@
+//! What stands around the model: normalizer, pre-tokenizer, post-processor, decoder
+
+use serde_json::Value;
+use ternlet_runtime::tokenizer::split::Split;
+
+/// The pre-tokenizer expression of Llama 3.
+const LLAMA3: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|",
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
+
+/// The ids before and after a text.
+type Affixes = (Vec<u32>, Vec<u32>);
+
+/// None is supported.
+pub(super) fn check_normalizer(normalizer: &Value) -> Result<(), String> {
+    if steps(normalizer, "normalizers").is_empty() {
+        return Ok(());
+    }
+    Err(format!("normalizer: expected none, found {}", kind(normalizer)))
+}
+
+/// The split that the pre-tokenizer asks for.
+pub(super) fn split(pre_tokenizer: &Value) -> Result<Split, String> {
+    let steps = steps(pre_tokenizer, "pretokenizers");
+    let expected = "expected the Llama-3 Split followed by ByteLevel";
+    let [split, byte_level] = steps[..] else {
+        let found: Vec<&str> = steps.iter().map(|step| kind(step)).collect();
+        return Err(format!("pre_tokenizer: {expected}, found [{}]", found.join(", ")));
+    };
+    if kind(split) != "Split" || kind(byte_level) != "ByteLevel" {
+        return Err(format!("pre_tokenizer: {expected}, found [{}, {}]", kind(split), kind(byte_level)));
+    }
+    // Both switches of ByteLevel are on unless the file says otherwise.
+    for switch in ["add_prefix_space", "use_regex"] {
+        if byte_level.get(switch) != Some(&Value::Bool(false)) {
+            return Err(format!("pre_tokenizer: ByteLevel with {switch} is not supported"));
+        }
+    }
+    if split["behavior"] != "Isolated" || split.get("invert").is_some_and(|invert| *invert != false) {
+        return Err("pre_tokenizer: Split other than Isolated, not inverted, is not supported".into());
+    }
+    match split["pattern"]["Regex"].as_str() {
+        Some(LLAMA3) => Ok(Split::Llama3),
+        found => Err(format!(
+            "pre_tokenizer: expected the expression of Llama 3, found {}",
+            found.unwrap_or("none")
+        )),
+    }
+}
+
+/// Only the byte-level decoder is supported.
+pub(super) fn check_decoder(decoder: &Value) -> Result<(), String> {
+    match steps(decoder, "decoders")[..] {
+        [step] if kind(step) == "ByteLevel" => Ok(()),
+        _ => Err(format!("decoder: expected ByteLevel, found {}", kind(decoder))),
+    }
+}
+
+/// The ids that the post-processor puts around one text.
+pub(super) fn affixes(post_processor: &Value) -> Result<Affixes, String> {
+    let mut affixes = None;
+    for step in steps(post_processor, "processors") {
+        match kind(step) {
+            // Trims offsets, which nobody asks for here.
+            "ByteLevel" => {}
+            "TemplateProcessing" if affixes.is_none() => affixes = Some(template_affixes(step)?),
+            "TemplateProcessing" => return Err("post_processor: expected one template, found two".into()),
+            other => return Err(format!("post_processor: {other} is not supported")),
+        }
+    }
+    Ok(affixes.unwrap_or_default())
+}
+
+fn template_affixes(template: &Value) -> Result<Affixes, String> {
+    let mut parts = [Vec::new(), Vec::new()];
+    let mut n_texts = 0;
+    for item in template["single"].as_array().into_iter().flatten() {
+        if item["Sequence"]["id"] == "A" {
+            n_texts += 1;
+            continue;
+        }
+        let name = item["SpecialToken"]["id"].as_str().unwrap_or_default();
+        let ids = template["special_tokens"][name]["ids"].as_array();
+        let ids: Option<Vec<u32>> =
+            ids.and_then(|ids| ids.iter().map(|id| u32::try_from(id.as_u64()?).ok()).collect());
+        let ids = ids.ok_or_else(|| format!("post_processor: the template's token {name:?} has no ids"))?;
+        parts[n_texts.min(1)].extend(ids);
+    }
+    let [prefix, suffix] = parts;
+    match n_texts {
+        1 => Ok((prefix, suffix)),
+        n => Err(format!("post_processor: expected the text once in the template, found it {n} times")),
+    }
+}
+
+/// The steps of a component: those of a sequence, itself, or none for null.
+fn steps<'v>(component: &'v Value, list: &str) -> Vec<&'v Value> {
+    match component {
+        Value::Null => Vec::new(),
+        _ if kind(component) == "Sequence" => {
+            component[list].as_array().into_iter().flatten().flat_map(|step| steps(step, list)).collect()
+        }
+        _ => vec![component],
+    }
+}
+
+fn kind(component: &Value) -> &str {
+    component["type"].as_str().unwrap_or("nothing")
+}

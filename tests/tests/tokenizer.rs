@@ -1,0 +1,12 @@
+//! The tokenizer against Hugging Face's: golden cases, random texts, damaged tables
+
+#[path = "tokenizer/damage.rs"]
+mod damage;
+#[path = "tokenizer/golden.rs"]
+mod golden;
+#[path = "tokenizer/oracle.rs"]
+mod oracle;
+#[path = "tokenizer/support.rs"]
+mod support;
+#[path = "tokenizer/work.rs"]
+mod work;

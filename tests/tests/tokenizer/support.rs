@@ -1,0 +1,35 @@
+//! What the tokenizer's tests share
+
+use std::path::PathBuf;
+
+use ternlet::import::tokenizer_file;
+use ternlet_runtime::{Specials, Tokenizer};
+
+/// A file of the golden tokenizer.
+pub(crate) fn golden_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/tokenizer_llama3_like").join(name)
+}
+
+/// The TOKENIZER section of the golden tokenizer.
+pub(crate) fn golden_section() -> Vec<u8> {
+    tokenizer_file::read_file(&golden_file("tokenizer.json")).expect("a supported tokenizer")
+}
+
+/// The ids of `text`.
+pub(crate) fn encode(tokenizer: &Tokenizer<'_>, text: &str, specials: Specials) -> Vec<u32> {
+    let mut scratch = vec![0; Tokenizer::scratch_len(text.len())];
+    let mut ids = Vec::new();
+    let mut push = |id| {
+        ids.push(id);
+        Ok(())
+    };
+    tokenizer.encode(text, specials, &mut scratch, &mut push).expect("scratch for the longest word");
+    ids
+}
+
+/// The text of `ids`.
+pub(crate) fn decode(tokenizer: &Tokenizer<'_>, ids: &[u32], skip_special: bool) -> String {
+    let mut text = String::new();
+    tokenizer.decode(ids, skip_special, &mut |piece| text.push_str(piece));
+    text
+}
