@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ternlet::error;
 
-use crate::commands::{bench, logits, perplexity, selftest};
+use crate::commands::{bench, logits, perplexity, selftest, tokenize};
 
 /// Runs ternary (BitNet b1.58) language models, and packs them for small Arm boards.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Compare this machine's bits with the packer's
     Selftest(selftest::SelftestArgs),
+    /// Turn text into token ids and back, as JSON lines from stdin to stdout
+    Tokenize(tokenize::TokenizeArgs),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Perplexity(args) => perplexity::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Tokenize(args) => tokenize::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
