@@ -16,6 +16,7 @@ use crate::format::{
     ALIGN, Directory, Header, Layout, LoadError, Role, Schedule, Sections, SelfTest, TensorEntry,
     decode_config, n_chunks,
 };
+use crate::tokenizer::Tokenizer;
 
 /// A checked model file, borrowed. Cheap to clone: a few slices and the config.
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ pub struct Model<'a> {
     sections: Sections<'a>,
     directory: Directory<'a>,
     self_test: Option<SelfTest<'a>>,
+    tokenizer: Option<Tokenizer<'a>>,
 }
 
 impl<'a> Model<'a> {
@@ -33,7 +35,7 @@ impl<'a> Model<'a> {
     /// `file` must start at a multiple of 64 bytes and end where the model ends. Allocates: no.
     ///
     /// # Errors
-    /// Rejections R1 to R35 of `FORMAT.md`.
+    /// Rejections R1 to R35, R40 and R41 of `FORMAT.md`.
     pub fn parse(file: &'a [u8]) -> Result<Self, LoadError> {
         let remainder = file.as_ptr().addr() % ALIGN;
         if remainder != 0 {
@@ -44,7 +46,13 @@ impl<'a> Model<'a> {
         let config = decode_config(sections.config)?;
         let directory = Directory::decode(sections.directory, &config, sections.tensors.len() as u64)?;
         let self_test = sections.self_test.map(|bytes| SelfTest::decode(bytes, &config)).transpose()?;
-        Ok(Self { header, config, sections, directory, self_test })
+        let tokenizer = sections.tokenizer.map(Tokenizer::parse).transpose().map_err(LoadError::Tokenizer)?;
+        if let Some(found) = tokenizer.as_ref().map(Tokenizer::vocab_size)
+            && found > config.vocab_size
+        {
+            return Err(LoadError::TokenizerIds { vocab_size: config.vocab_size, found });
+        }
+        Ok(Self { header, config, sections, directory, self_test, tokenizer })
     }
 
     /// The model's shape and defaults.
@@ -63,6 +71,12 @@ impl<'a> Model<'a> {
     #[must_use]
     pub const fn file_bytes(&self) -> u64 {
         self.header.total_len
+    }
+
+    /// The tokenizer, if the file has one.
+    #[must_use]
+    pub fn tokenizer(&self) -> Option<Tokenizer<'a>> {
+        self.tokenizer
     }
 
     /// The raw TOKENIZER section, if the file has one.

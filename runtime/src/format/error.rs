@@ -6,6 +6,7 @@
 use super::directory::Role;
 use super::layout::Layout;
 use super::sections::SectionId;
+use crate::tokenizer::TokenizerError;
 use core::fmt;
 
 /// Why a model file is refused.
@@ -95,6 +96,10 @@ pub enum LoadError {
     NotFinite { index: u32, element: u64 },
     /// R39: padding between tensors is used.
     TensorGapNotZero { index: u32 },
+    /// R40: the tokenizer section is refused, by its own numbered rejections.
+    Tokenizer(TokenizerError),
+    /// R41: the tokenizer has more ids than the model.
+    TokenizerIds { vocab_size: u32, found: u32 },
 }
 
 impl fmt::Display for LoadError {
@@ -229,6 +234,13 @@ impl fmt::Display for LoadError {
             }
             Self::TensorGapNotZero { index } => {
                 write!(f, "padding before tensor {index}: expected 0, found another value")
+            }
+            Self::Tokenizer(e) => write!(f, "tokenizer: {e}"),
+            Self::TokenizerIds { vocab_size, found } => {
+                write!(
+                    f,
+                    "tokenizer: expected at most {vocab_size} ids, the model's vocabulary, found {found}"
+                )
             }
         }
     }
