@@ -8,4 +8,4 @@ mod machine;
 
 pub use build::{BuildError, build_image};
 pub use elf::{ElfError, flatten};
-pub use machine::{EntryLevel, Machine};
+pub use machine::{EntryLevel, Machine, shipped_model};

@@ -1,9 +1,4 @@
-//! Arm boards, bare metal and Linux.
-//!
-//! Three programs share this crate: `ternlet-image` (the session on a UART, without an operating
-//! system), `ternlet-qemu` (builds and boots that image in QEMU) and `ternlet-serial` (the session
-//! on a Linux terminal or serial device). What needs no privilege (device tree, memory ranges, boot
-//! arguments, the ELF flattener) compiles and is tested on every host.
+#![doc = include_str!("../README.md")]
 #![no_std]
 
 #[cfg(not(target_os = "none"))]
@@ -29,5 +24,5 @@ pub use bsp::{Board, Conduit, ConsoleKind};
 pub use device_tree::{DeviceTree, DeviceTreeError, Node, NodePath, Region};
 pub use driver::{Pl011, Port, Registers, SerialPort, Uart};
 #[cfg(not(target_os = "none"))]
-pub use host::{BuildError, ElfError, EntryLevel, Machine, build_image, flatten};
+pub use host::{BuildError, ElfError, EntryLevel, Machine, build_image, flatten, shipped_model};
 pub use ranges::Ranges;

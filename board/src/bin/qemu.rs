@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use ternlet_board::{EntryLevel, Machine, build_image};
+use ternlet_board::{EntryLevel, Machine, build_image, shipped_model};
 
 /// Builds the bare-metal image and boots it on QEMU's virt machine: a prompt without an operating
 /// system. Ctrl-A X leaves QEMU.
@@ -57,7 +57,8 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         writeln!(io::stdout(), "{}", image.display()).map_err(|error| format!("stdout: {error}"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let model = if options.no_model { None } else { options.model.clone().or_else(shipped_model) };
+    let model =
+        if options.no_model { None } else { Some(options.model.clone().unwrap_or_else(shipped_model)) };
     if let Some(model) = model.as_ref().filter(|model| !model.is_file()) {
         return Err(format!("{}: expected a packed model, found no file", model.display()));
     }
@@ -75,9 +76,4 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         format!("cannot start qemu-system-aarch64: {error}\n  on Debian and Ubuntu: apt-get install qemu-system-arm")
     })?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The model in the repository.
-fn shipped_model() -> Option<PathBuf> {
-    None
 }

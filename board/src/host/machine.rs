@@ -6,6 +6,12 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, fs};
 
+/// The model that ships with the repository.
+#[must_use]
+pub fn shipped_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-tools/model/demo.tern")
+}
+
 /// The exception level that the loader enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EntryLevel {

@@ -45,10 +45,7 @@ fn execute(line: &[u8], session: Option<&mut Session<'static>>) {
     match line {
         b"" => {}
         b"/help" => say!("{HELP}"),
-        b"/heap" => {
-            let (used_bytes, n_calls) = arch::heap_use();
-            say!("{used_bytes} bytes of heap in use after {n_calls} calls\n");
-        }
+        b"/heap" => say_heap_use(),
         b"/selftest" => match session {
             Some(session) => selftest::run(session),
             None => say!("no model, so no self-test\n"),
@@ -59,8 +56,16 @@ fn execute(line: &[u8], session: Option<&mut Session<'static>>) {
     }
 }
 
+/// One allocation holds the session: a second call of the allocator would show here, if the sealed
+/// heap had let it pass.
+fn say_heap_use() {
+    let (used_bytes, n_calls) = arch::heap_use();
+    say!("{used_bytes} bytes of heap in use after {n_calls} calls\n");
+}
+
 /// Says good-bye and powers off.
 pub(super) fn power_off() -> ! {
+    say_heap_use();
     say!("power off\n");
     if let Some(port) = driver::console() {
         let Ok(()) = SerialPort::new(port, arch::wait_for_event).flush();
