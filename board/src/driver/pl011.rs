@@ -51,17 +51,13 @@ impl Pl011 {
 
 impl Uart for Pl011 {
     fn read_byte(&self) -> Option<u8> {
-        while self.is_readable() {
+        while self.registers.read(FR) & FR_RXFE == 0 {
             let [byte, flags, ..] = self.registers.read(DR).to_le_bytes();
             if (u32::from(flags) << 8) & DR_DAMAGED == 0 {
                 return Some(byte);
             }
         }
         None
-    }
-
-    fn is_readable(&self) -> bool {
-        self.registers.read(FR) & FR_RXFE == 0
     }
 
     fn write_byte(&self, byte: u8) -> bool {

@@ -17,12 +17,6 @@ impl Uart for Port {
         }
     }
 
-    fn is_readable(&self) -> bool {
-        match self {
-            Self::Pl011(uart) => uart.is_readable(),
-        }
-    }
-
     fn write_byte(&self, byte: u8) -> bool {
         match self {
             Self::Pl011(uart) => uart.write_byte(byte),
