@@ -5,6 +5,7 @@
 extern crate std;
 
 mod arena;
+pub mod chat_template;
 mod checksum;
 pub mod config;
 pub mod format;
@@ -25,6 +26,7 @@ mod transformer;
 mod hosted;
 
 pub use arena::{ARENA_ALIGN, Arena, ArenaError, Plain, align_up, cast_slice, cast_slice_mut};
+pub use chat_template::{ChatTemplate, ChatTemplateError, Item as ChatItem, Items as ChatItems, Role};
 pub use checksum::{Checksum, checksum};
 pub use config::{Config, HiddenAct, SamplingDefaults};
 pub use format::LoadError;

@@ -1,0 +1,88 @@
+//! Chat templates: Jinja programs, compiled by watching what they write
+//!
+//! A template is run on a few conversations whose contents are marks that occur nowhere else; what it writes between the
+//! marks is what stands before and after a message of each role. Whether that is all there is to the template is then
+//! put to the proof: 200 random conversations, rendered by the template and replayed from the compiled lists, must give
+//! the same text. A template that depends on more than role and place (the date, tools, the number of turns) fails one
+//! or the other, and is refused with the reason.
+
+mod jinja;
+mod probes;
+mod proof;
+mod section;
+
+use std::fs;
+use std::path::Path;
+
+use ternlet_runtime::{ChatTemplate, Tokenizer};
+
+use super::tokenizer_config::TokenizerConfig;
+use crate::error::Error;
+use jinja::Template;
+
+/// A message: its role's name and its content.
+type Message = (&'static str, String);
+
+/// The names of special tokens that a template may write.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TokenNames<'n> {
+    /// The variable `bos_token`.
+    pub bos_token: Option<&'n str>,
+    /// The variable `eos_token`.
+    pub eos_token: Option<&'n str>,
+}
+
+/// What a template writes around messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Segments {
+    start: String,
+    generation_prompt: String,
+    /// For each role: before and after the content; `None` for a role that leaves nothing.
+    around: [Option<(String, String)>; 3],
+    trims_content: bool,
+}
+
+/// Compiles the Jinja `source` into a CHAT_TEMPLATE section. Special tokens of `tokenizer` become ids.
+///
+/// # Errors
+/// Why the template does not reduce to lists, for people.
+pub fn compile(source: &str, names: TokenNames<'_>, tokenizer: &Tokenizer<'_>) -> Result<Vec<u8>, String> {
+    let template = Template::new(source, names)?;
+    let (segments, refuses_system) = probes::segments(&template)?;
+    let section = section::lay_out(&segments, tokenizer);
+    let compiled = ChatTemplate::parse(&section).map_err(|e| e.to_string())?;
+    proof::check(&template, &compiled, tokenizer, !refuses_system)?;
+    Ok(section)
+}
+
+/// Compiles the template beside a checkpoint: `chat_template.jinja`, else what `tokenizer_config.json` holds. `None` if
+/// there is neither.
+///
+/// # Errors
+/// A file that cannot be read, or a template that does not reduce; a checkpoint can be packed without.
+pub fn read_directory(directory: &Path, tokenizer: &Tokenizer<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let read = |name: &str| {
+        let path = directory.join(name);
+        let bytes = path.exists().then(|| fs::read(&path)).transpose();
+        bytes.map_err(|e| Error::new(path.display(), e))
+    };
+    let config_path = directory.join("tokenizer_config.json");
+    let config = match read("tokenizer_config.json")? {
+        Some(json) => TokenizerConfig::read(&json).map_err(|e| Error::new(config_path.display(), e))?,
+        None => TokenizerConfig::default(),
+    };
+    let (path, source) = match read("chat_template.jinja")? {
+        Some(source) => {
+            (directory.join("chat_template.jinja"), Some(String::from_utf8_lossy(&source).into_owned()))
+        }
+        None => (config_path, config.chat_template),
+    };
+    let Some(source) = source else { return Ok(None) };
+    let names = TokenNames { bos_token: config.bos_token.as_deref(), eos_token: config.eos_token.as_deref() };
+    match compile(&source, names, tokenizer) {
+        Ok(section) => Ok(Some(section)),
+        Err(reason) => {
+            Err(Error::new(path.display(), format!("the chat template cannot be compiled: {reason}")))
+        }
+    }
+}
