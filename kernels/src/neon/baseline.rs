@@ -1,8 +1,7 @@
 //! Armv8.0 Advanced SIMD: Cortex-A53, A72 and everything later.
 
-use super::{elementwise, gemv_float, gevm, half, reduce};
+use super::{elementwise, gemv_float, gevm, reduce};
 use crate::dispatch::Entries;
-use crate::ops;
 
 mod gemm_i8_i2;
 mod gemv_i16_i8;
@@ -26,8 +25,8 @@ pub(crate) const ENTRIES: Entries = Entries {
     add_assign: elementwise::add_assign,
     relu2_mul: elementwise::relu2_mul,
     silu_mul: elementwise::silu_mul,
-    rope: ops::vector::rope,
-    f32_to_f16: half::f32_to_f16,
-    widen_f16: half::widen_f16,
-    widen_bf16: ops::half::widen_bf16,
+    rope: elementwise::rope,
+    f32_to_f16: elementwise::f32_to_f16,
+    widen_f16: elementwise::widen_f16,
+    widen_bf16: elementwise::widen_bf16,
 };

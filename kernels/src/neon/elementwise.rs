@@ -5,10 +5,10 @@
 //! not aligned, the operation runs on the slice.
 
 use super::load::{aligned, aligned_mut};
-use super::reduce;
+use super::{half, reduce};
 use crate::ops::lanes::LANES;
 use crate::ops::quantise::{self, STEPS_I8, STEPS_I16, Scale};
-use crate::ops::{activation, softmax, vector};
+use crate::ops::{self, activation, softmax, vector};
 
 /// Runs `op(out, x, y)` over three slices of one length.
 #[inline(always)]
@@ -97,4 +97,42 @@ pub(super) fn relu2_mul(gate: &mut [f32], up: &[f32]) {
 
 pub(super) fn silu_mul(gate: &mut [f32], up: &[f32]) {
     map(gate, up, up, |gate, up, _| activation::silu_mul(gate, up));
+}
+
+pub(super) fn rope(head: &mut [f32], cos: &[f32], sin: &[f32]) {
+    let (first, second) = head.split_at_mut(cos.len());
+    let (first, first_tail) = first.as_chunks_mut::<LANES>();
+    let (second, second_tail) = second.as_chunks_mut::<LANES>();
+    let (cos, cos_tail) = cos.as_chunks::<LANES>();
+    let (sin, sin_tail) = sin.as_chunks::<LANES>();
+    match (aligned_mut(first), aligned_mut(second), aligned(cos), aligned(sin)) {
+        (Some(first), Some(second), Some(cos), Some(sin)) => {
+            for (((first, second), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
+                let (mut a, mut b, cos, sin) = (*first, *second, *cos, *sin);
+                vector::rotate(&mut a.0, &mut b.0, &cos.0, &sin.0);
+                (*first, *second) = (a, b);
+            }
+        }
+        _ => vector::rotate(
+            first.as_flattened_mut(),
+            second.as_flattened_mut(),
+            cos.as_flattened(),
+            sin.as_flattened(),
+        ),
+    }
+    vector::rotate(first_tail, second_tail, cos_tail, sin_tail);
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn f32_to_f16(x: &[f32], out: &mut [u16]) {
+    map(out, x, x, |out, x, _| half::f32_to_f16(x, out));
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn widen_f16(x: &[u16], out: &mut [f32]) {
+    map(out, x, x, |out, x, _| half::widen_f16(x, out));
+}
+
+pub(super) fn widen_bf16(x: &[u16], out: &mut [f32]) {
+    map(out, x, x, |out, x, _| ops::half::widen_bf16(x, out));
 }

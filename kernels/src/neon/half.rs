@@ -51,6 +51,7 @@ fn narrow_f16x8(low: float32x4_t, high: float32x4_t) -> uint16x8_t {
     half
 }
 
+#[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn f32_to_f16(x: &[f32], out: &mut [u16]) {
     let (x, x_tail) = x.as_chunks::<8>();
@@ -65,6 +66,7 @@ pub(super) fn f32_to_f16(x: &[f32], out: &mut [u16]) {
     half::f32_to_f16(x_tail, out_tail);
 }
 
+#[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn widen_f16(x: &[u16], out: &mut [f32]) {
     let (x, x_tail) = x.as_chunks::<8>();

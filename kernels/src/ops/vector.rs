@@ -24,6 +24,12 @@ pub(crate) fn add_assign(x: &mut [f32], y: &[f32]) {
 #[inline(always)]
 pub(crate) fn rope(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (first, second) = head.split_at_mut(cos.len());
+    rotate(first, second, cos, sin);
+}
+
+/// Rotates the pairs `(first[i], second[i])`.
+#[inline(always)]
+pub(crate) fn rotate(first: &mut [f32], second: &mut [f32], cos: &[f32], sin: &[f32]) {
     for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
         (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
     }
