@@ -8,6 +8,8 @@ mod arena;
 pub mod chat_template;
 mod checksum;
 pub mod config;
+mod console;
+mod conversation;
 pub mod format;
 mod kv_cache;
 mod logits_hash;
@@ -29,6 +31,8 @@ pub use arena::{ARENA_ALIGN, Arena, ArenaError, Plain, align_up, cast_slice, cas
 pub use chat_template::{ChatTemplate, ChatTemplateError, Item as ChatItem, Items as ChatItems, Role};
 pub use checksum::{Checksum, checksum};
 pub use config::{Config, HiddenAct, SamplingDefaults};
+pub use console::{Console, ConsoleError, ConsoleOptions, Ended};
+pub use conversation::PromptError;
 pub use format::LoadError;
 #[cfg(feature = "std")]
 pub use hosted::{ModelFile, Terminal, ThreadPool};

@@ -11,6 +11,7 @@ mod weights;
 pub use weights::{Layer, Table, Ternary};
 
 use crate::arena::cast_slice;
+use crate::chat_template::ChatTemplate;
 use crate::config::Config;
 use crate::format::{
     ALIGN, Directory, Header, Layout, LoadError, Role, Schedule, Sections, SelfTest, TensorEntry,
@@ -27,6 +28,7 @@ pub struct Model<'a> {
     directory: Directory<'a>,
     self_test: Option<SelfTest<'a>>,
     tokenizer: Option<Tokenizer<'a>>,
+    chat_template: Option<ChatTemplate<'a>>,
 }
 
 impl<'a> Model<'a> {
@@ -35,7 +37,7 @@ impl<'a> Model<'a> {
     /// `file` must start at a multiple of 64 bytes and end where the model ends. Allocates: no.
     ///
     /// # Errors
-    /// Rejections R1 to R35, R40 and R41 of `FORMAT.md`.
+    /// Rejections R1 to R35, R40 to R43 of `FORMAT.md`.
     pub fn parse(file: &'a [u8]) -> Result<Self, LoadError> {
         let remainder = file.as_ptr().addr() % ALIGN;
         if remainder != 0 {
@@ -52,7 +54,12 @@ impl<'a> Model<'a> {
         {
             return Err(LoadError::TokenizerIds { vocab_size: config.vocab_size, found });
         }
-        Ok(Self { header, config, sections, directory, self_test, tokenizer })
+        let chat_template =
+            sections.chat_template.map(ChatTemplate::parse).transpose().map_err(LoadError::ChatTemplate)?;
+        if chat_template.is_some() && tokenizer.is_none() {
+            return Err(LoadError::ChatTemplateAlone);
+        }
+        Ok(Self { header, config, sections, directory, self_test, tokenizer, chat_template })
     }
 
     /// The model's shape and defaults.
@@ -83,6 +90,12 @@ impl<'a> Model<'a> {
     #[must_use]
     pub const fn tokenizer_bytes(&self) -> Option<&'a [u8]> {
         self.sections.tokenizer
+    }
+
+    /// The compiled chat template, if the file has one; then it has a tokenizer too.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<ChatTemplate<'a>> {
+        self.chat_template
     }
 
     /// The raw CHAT_TEMPLATE section, if the file has one.

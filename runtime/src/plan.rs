@@ -10,10 +10,14 @@ use ternlet_kernels::layout::i2;
 
 use crate::arena::align_up;
 use crate::config::Config;
+use crate::tokenizer::Tokenizer;
 
 /// Output rows that a worker computes before it scales them: 64 rows of a wide matrix keep the
 /// int32 tile of a 32-token batch (8 KiB) in L1 beside the weights that stream through.
 pub(crate) const TILE_ROWS: usize = 64;
+
+/// Room for the template's own text beside a prompt, in bytes.
+const TEMPLATE_TEXT_BYTES: usize = 2048;
 
 /// Elements that a cached head is padded to, so that each cached row starts vector-aligned.
 const HEAD_ALIGN: u64 = 32;
@@ -160,9 +164,11 @@ pub(crate) struct Sizes {
     pub(crate) n_slots: usize,
     /// `[context]` token ids of the conversation.
     pub(crate) history: usize,
-    /// Bytes of the input line, and again of the text being encoded.
+    /// Bytes of the input line.
     pub(crate) line: usize,
-    /// Bytes of the tokenizer's scratch.
+    /// Bytes of the text being encoded: a line and the template's text around it.
+    pub(crate) text: usize,
+    /// The tokenizer's scratch, counted in u32.
     pub(crate) bpe: usize,
 }
 
@@ -269,7 +275,8 @@ impl Sizes {
             n_slots: o.n_slots as usize,
             history: o.context as usize,
             line: text,
-            bpe: 36 * text,
+            bpe: if text == 0 { 0 } else { Tokenizer::scratch_len(text + TEMPLATE_TEXT_BYTES) },
+            text: if text == 0 { 0 } else { text + TEMPLATE_TEXT_BYTES },
         })
     }
 
@@ -296,8 +303,9 @@ impl Sizes {
             (self.candidates, 8, 1),
             (self.n_slots, 4, 1),
             (self.history, 4, 1),
-            (self.line, 1, 2),
-            (self.bpe, 1, 1),
+            (self.line, 1, 1),
+            (self.text, 1, 1),
+            (self.bpe, 4, 1),
         ];
         buffers.iter().try_fold(self.kv_bytes(kv)?, |total, &(elements, size, count)| {
             let one = align_up(usize::checked_mul(elements, size)?)?;

@@ -105,17 +105,16 @@ impl fmt::Display for SelfTestError {
 impl core::error::Error for SelfTestError {}
 
 /// Buffers for text, carved with the rest and used by the console.
-#[expect(dead_code, reason = "the console reads them")]
 #[derive(Debug)]
 pub(crate) struct TextBuffers<'a> {
     /// Token ids of the conversation, `[context]`.
     pub(crate) history: &'a mut [u32],
     /// The input line, `[max_prompt_bytes]`.
     pub(crate) line: &'a mut [u8],
-    /// The text being encoded, `[max_prompt_bytes]`.
+    /// The text being encoded, a line and the template's text around it.
     pub(crate) text: &'a mut [u8],
     /// The tokenizer's scratch.
-    pub(crate) bpe: &'a mut [u8],
+    pub(crate) bpe: &'a mut [u32],
 }
 
 /// An open model; see the module text.
@@ -123,7 +122,6 @@ pub(crate) struct TextBuffers<'a> {
 pub struct Session<'a> {
     transformer: Transformer<'a>,
     keys: &'a mut [u64],
-    #[expect(dead_code, reason = "the console reads them")]
     pub(crate) text: TextBuffers<'a>,
     used_bytes: usize,
 }
@@ -161,7 +159,7 @@ impl<'a> Session<'a> {
         let text = TextBuffers {
             history: arena.alloc(sizes.history)?,
             line: arena.alloc(sizes.line)?,
-            text: arena.alloc(sizes.line)?,
+            text: arena.alloc(sizes.text)?,
             bpe: arena.alloc(sizes.bpe)?,
         };
         Ok(Self { transformer, keys, text, used_bytes: arena.used_bytes() })

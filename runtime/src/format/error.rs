@@ -6,6 +6,7 @@
 use super::directory::Role;
 use super::layout::Layout;
 use super::sections::SectionId;
+use crate::chat_template::ChatTemplateError;
 use crate::tokenizer::TokenizerError;
 use core::fmt;
 
@@ -100,6 +101,10 @@ pub enum LoadError {
     Tokenizer(TokenizerError),
     /// R41: the tokenizer has more ids than the model.
     TokenizerIds { vocab_size: u32, found: u32 },
+    /// R42: the chat template section is refused, by its own numbered rejections.
+    ChatTemplate(ChatTemplateError),
+    /// R43: a chat template without a tokenizer.
+    ChatTemplateAlone,
 }
 
 impl fmt::Display for LoadError {
@@ -241,6 +246,10 @@ impl fmt::Display for LoadError {
                     f,
                     "tokenizer: expected at most {vocab_size} ids, the model's vocabulary, found {found}"
                 )
+            }
+            Self::ChatTemplate(e) => fmt::Display::fmt(&e, f),
+            Self::ChatTemplateAlone => {
+                f.write_str("chat template: expected a tokenizer beside it, found none")
             }
         }
     }

@@ -1,0 +1,546 @@
+//! The line-mode session: a prompt for people on any byte stream
+//!
+//! One state machine over `embedded-io` for UARTs, serial ports, terminals and pipes. Each line is
+//! a prompt or a `/command`; the answer streams back in whole characters. Bad input (overlong
+//! lines, invalid UTF-8, prompts longer than the context, unknown commands) gets one clear line,
+//! and the session goes on.
+
+mod command;
+mod line;
+mod stats;
+mod wire;
+
+use core::fmt;
+
+use embedded_io::{Read, ReadReady, Write};
+
+use self::command::{Command, Setting};
+use self::line::{LineEditor, LineEvent, read_plain};
+use self::stats::Stats;
+use self::wire::Wire;
+use crate::chat_template::{ChatTemplate, Role};
+use crate::conversation::{Conversation, EncodeBuffers, PromptError};
+use crate::logits_hash::LogitsHash;
+use crate::sampler::{Sampler, SamplerError, SamplerOptions};
+use crate::session::Session;
+use crate::tokenizer::{StreamDecoder, Tokenizer};
+use crate::transformer::ForwardError;
+
+/// Bytes of a `/system` message.
+const MAX_SYSTEM_BYTES: usize = 1024;
+
+/// How a console behaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ConsoleOptions {
+    /// Whether a person types: prompts, echo and line editing. Off for pipes: each line is a prompt
+    /// of its own, and only answers are written.
+    pub interactive: bool,
+    /// Line end on the stream: `"\r\n"` on UARTs and raw terminals, `"\n"` in pipes.
+    pub newline: &'static str,
+    /// How answers are sampled.
+    pub sampler: SamplerOptions,
+    /// Longest answer, in tokens.
+    pub max_answer_tokens: u32,
+}
+
+/// Why a console could not open.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum ConsoleError {
+    /// The model file holds no tokenizer.
+    NoTokenizer,
+    /// The session was planned without text buffers (`max_prompt_bytes` is 0).
+    NoTextBuffers,
+    /// A sampling option is out of range.
+    Sampler(SamplerError),
+}
+
+impl fmt::Display for ConsoleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTokenizer => {
+                f.write_str("the model file has no tokenizer: pack it with tokenizer.json beside the weights")
+            }
+            Self::NoTextBuffers => {
+                f.write_str("the session was planned for ids only (max_prompt_bytes is 0)")
+            }
+            Self::Sampler(e) => e.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ConsoleError {}
+
+/// Why a console's run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The input ended.
+    EndOfInput,
+    /// The user typed `/quit`.
+    Quit,
+}
+
+/// A session with a prompt; see the module text.
+#[derive(Debug)]
+pub struct Console<'a> {
+    session: Session<'a>,
+    tokenizer: Tokenizer<'a>,
+    template: Option<ChatTemplate<'a>>,
+    conversation: Conversation<'a>,
+    line: &'a mut [u8],
+    buffers: EncodeBuffers<'a>,
+    system: heapless::String<MAX_SYSTEM_BYTES>,
+    sampler: Sampler,
+    options: ConsoleOptions,
+    stats: Stats,
+    hash: LogitsHash,
+    n_failed: u32,
+}
+
+/// Why an answer ended.
+enum AnswerEnd {
+    StopToken,
+    MaxTokens,
+    ContextFull,
+    Interrupted,
+}
+
+/// What stopped a turn: the stream (ends the run) or the prompt (reported, and the run goes on).
+enum TurnError<E> {
+    Stream(E),
+    Prompt(PromptError),
+    Forward(ForwardError),
+}
+
+impl<E> From<PromptError> for TurnError<E> {
+    fn from(e: PromptError) -> Self {
+        Self::Prompt(e)
+    }
+}
+
+impl<E> From<ForwardError> for TurnError<E> {
+    fn from(e: ForwardError) -> Self {
+        Self::Forward(e)
+    }
+}
+
+impl<'a> Console<'a> {
+    /// Opens the console of a session whose model has a tokenizer.
+    ///
+    /// # Errors
+    /// [`ConsoleError`].
+    pub fn new(mut session: Session<'a>, options: ConsoleOptions) -> Result<Self, ConsoleError> {
+        let tokenizer = session.model().tokenizer().ok_or(ConsoleError::NoTokenizer)?;
+        let sampler = Sampler::new(options.sampler).map_err(ConsoleError::Sampler)?;
+        let text = &mut session.text;
+        if text.line.is_empty() {
+            return Err(ConsoleError::NoTextBuffers);
+        }
+        let conversation = Conversation::new(core::mem::take(&mut text.history));
+        let line = core::mem::take(&mut text.line);
+        let buffers =
+            EncodeBuffers { text: core::mem::take(&mut text.text), bpe: core::mem::take(&mut text.bpe) };
+        let template = session.model().chat_template();
+        Ok(Self {
+            session,
+            tokenizer,
+            template,
+            conversation,
+            line,
+            buffers,
+            system: heapless::String::new(),
+            sampler,
+            options,
+            stats: Stats::default(),
+            hash: LogitsHash::new(),
+            n_failed: 0,
+        })
+    }
+
+    /// Prompts that failed so far.
+    #[must_use]
+    pub fn n_failed(&self) -> u32 {
+        self.n_failed
+    }
+
+    /// Serves `io` until its input ends or the user quits. `clock` gives nanoseconds.
+    ///
+    /// # Errors
+    /// The stream's own error; nothing else ends a run.
+    pub fn run<IO>(&mut self, io: &mut IO, clock: &dyn Fn() -> u64) -> Result<Ended, IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+    {
+        self.run_split::<IO, IO>(io, None, clock)
+    }
+
+    /// As [`run`](Self::run), with messages about the session on a stream of their own.
+    ///
+    /// # Errors
+    /// The error of `io`; errors of `notices` are ignored.
+    pub fn run_split<IO, N>(
+        &mut self,
+        io: &mut IO,
+        notices: Option<&mut N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<Ended, IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        let ConsoleOptions { interactive, newline, .. } = self.options;
+        let mut wire = Wire::new(io, notices, newline, interactive);
+        let mut after_return = false;
+        loop {
+            let event = if interactive {
+                wire.raw(b"> ")?;
+                LineEditor::new(self.line).read(&mut wire, &mut after_return, newline)?
+            } else {
+                read_plain(&mut wire, self.line)?
+            };
+            match event {
+                LineEvent::Line(len) => {
+                    if let Some(ended) = self.take_line(len, &mut wire, clock)? {
+                        return Ok(ended);
+                    }
+                }
+                LineEvent::TooLong { found } => {
+                    self.n_failed += 1;
+                    let have = self.line.len();
+                    wire.notice(format_args!(
+                        "error: the line has {found} bytes, at most {have} fit; it was not sent, shorten it"
+                    ))?;
+                }
+                LineEvent::Cancelled => {}
+                LineEvent::End => return Ok(Ended::EndOfInput),
+            }
+        }
+    }
+
+    /// One line: a command or a prompt.
+    fn take_line<IO, N>(
+        &mut self,
+        len: usize,
+        wire: &mut Wire<'_, IO, N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<Option<Ended>, IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        // The line moves out of `self` while it is used and back afterwards.
+        let line = core::mem::take(&mut self.line);
+        let outcome = match core::str::from_utf8(&line[..len]) {
+            Ok(text) => self.take_text(text, wire, clock),
+            Err(e) => {
+                self.n_failed += 1;
+                let at = e.valid_up_to();
+                wire.notice(format_args!(
+                    "error: the line is not UTF-8: byte {at} is 0x{:02x}; it was not sent",
+                    line[at]
+                ))
+                .map(|()| None)
+            }
+        };
+        self.line = line;
+        outcome
+    }
+
+    fn take_text<IO, N>(
+        &mut self,
+        text: &str,
+        wire: &mut Wire<'_, IO, N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<Option<Ended>, IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        if let Some(escaped) = text.strip_prefix("//") {
+            // "//" stands for one slash of the prompt.
+            let slash = &text[1..];
+            debug_assert_eq!(slash.len(), escaped.len() + 1);
+            return self.take_prompt(slash, wire, clock).map(|()| None);
+        }
+        if !text.starts_with('/') {
+            return self.take_prompt(text, wire, clock).map(|()| None);
+        }
+        match command::parse(text) {
+            Ok(Command::Quit) => return Ok(Some(Ended::Quit)),
+            Ok(command) => self.obey(command, wire, clock)?,
+            Err(e) => {
+                self.n_failed += 1;
+                wire.notice(format_args!("error: {e}"))?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn obey<IO, N>(
+        &mut self,
+        command: Command<'_>,
+        wire: &mut Wire<'_, IO, N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<(), IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        match command {
+            Command::Help => wire.notice(format_args!("{}", command::HELP)),
+            Command::Reset => {
+                self.reset();
+                wire.notice(format_args!("the conversation is forgotten"))
+            }
+            Command::System(text) => {
+                if !self.template.is_some_and(|template| template.has_place(Role::System)) {
+                    return wire.notice(format_args!("error: this model has no place for a system message"));
+                }
+                self.system.clear();
+                if self.system.push_str(text).is_err() {
+                    let (found, have) = (text.len(), MAX_SYSTEM_BYTES);
+                    return wire.notice(format_args!(
+                        "error: the system message has {found} bytes, at most {have} fit; there is none"
+                    ));
+                }
+                self.reset();
+                wire.notice(format_args!("the system message is set; the conversation starts over"))
+            }
+            Command::Set(setting) => self.set(setting, wire),
+            Command::Stats => {
+                let hash = self.hash.finish();
+                self.stats.report(&self.session, self.conversation.ids().len(), hash, wire)
+            }
+            Command::SelfTest => self.self_test(wire, clock),
+            // Ends the run, before this is called.
+            Command::Quit => Ok(()),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.conversation.reset();
+        self.session.truncate(0);
+        self.hash = LogitsHash::new();
+    }
+
+    fn set<IO, N>(&mut self, setting: Setting, wire: &mut Wire<'_, IO, N>) -> Result<(), IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        let mut options = *self.sampler.options();
+        match setting {
+            Setting::Temperature(v) => options.temperature = v,
+            Setting::TopK(v) => options.top_k = v,
+            Setting::TopP(v) => options.top_p = v,
+            Setting::Seed(v) => options.seed = v,
+            Setting::MaxTokens(0) => {
+                return wire.notice(format_args!("error: tokens: expected at least 1, found 0"));
+            }
+            Setting::MaxTokens(v) => self.options.max_answer_tokens = v,
+        }
+        match Sampler::new(options) {
+            Ok(sampler) => self.sampler = sampler,
+            Err(e) => return wire.notice(format_args!("error: {e}")),
+        }
+        let SamplerOptions { temperature, top_k, top_p, seed } = options;
+        let tokens = self.options.max_answer_tokens;
+        wire.notice(format_args!(
+            "temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}, tokens {tokens}"
+        ))
+    }
+
+    fn self_test<IO, N>(
+        &mut self,
+        wire: &mut Wire<'_, IO, N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<(), IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        let start = clock();
+        // The test uses slot 0; the next prompt prefills the conversation again.
+        match self.session.self_test() {
+            Ok(report) => stats::self_test_line(&self.session, report, clock().saturating_sub(start), wire),
+            Err(e) => wire.notice(format_args!("selftest: no result: {e}")),
+        }
+    }
+
+    /// Answers a prompt; reports what went wrong with it.
+    fn take_prompt<IO, N>(
+        &mut self,
+        prompt: &str,
+        wire: &mut Wire<'_, IO, N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<(), IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        match self.turn(prompt, wire, clock) {
+            Ok(AnswerEnd::StopToken) => wire.text("\n"),
+            Ok(AnswerEnd::MaxTokens) => {
+                wire.text("\n")?;
+                if self.options.interactive {
+                    let n = self.options.max_answer_tokens;
+                    wire.notice(format_args!("(stopped after {n} tokens; /set tokens N changes that)"))?;
+                }
+                Ok(())
+            }
+            Ok(AnswerEnd::ContextFull) => {
+                wire.text("\n")?;
+                let n = self.session.plan().options().context;
+                wire.notice(format_args!(
+                    "(the context of {n} tokens is full; the next prompt drops the oldest turns)"
+                ))
+            }
+            Ok(AnswerEnd::Interrupted) => wire.text("\n"),
+            Err(TurnError::Stream(e)) => Err(e),
+            Err(TurnError::Prompt(e)) => {
+                self.n_failed += 1;
+                wire.notice(format_args!("error: {e}"))
+            }
+            Err(TurnError::Forward(e)) => {
+                self.n_failed += 1;
+                self.reset();
+                wire.text("\n")?;
+                wire.notice(format_args!("error: {e}; the conversation was reset"))
+            }
+        }
+    }
+
+    fn turn<IO, N>(
+        &mut self,
+        prompt: &str,
+        wire: &mut Wire<'_, IO, N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<AnswerEnd, TurnError<IO::Error>>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        if !self.options.interactive {
+            self.reset();
+        }
+        self.append_prompt(prompt, wire)?;
+        let start = clock();
+        let mut stream_error = None;
+        let mut interrupted = false;
+        let n_cached = self.session.n_cached() as usize;
+        let pending = &self.conversation.ids()[n_cached..];
+        let interactive = self.options.interactive;
+        let n_done = self.session.prefill(pending, |_| {
+            if interactive {
+                match wire.poll_interrupt() {
+                    Ok(hit) => interrupted = hit,
+                    Err(e) => stream_error = Some(e),
+                }
+            }
+            !interrupted && stream_error.is_none()
+        })?;
+        if let Some(e) = stream_error {
+            return Err(TurnError::Stream(e));
+        }
+        self.stats.add_prefill(n_done, clock().saturating_sub(start));
+        if interrupted {
+            self.conversation.close_turn();
+            return Ok(AnswerEnd::Interrupted);
+        }
+        self.answer(wire, clock)
+    }
+
+    /// Puts the prompt's ids behind the conversation.
+    fn append_prompt<IO, N>(
+        &mut self,
+        prompt: &str,
+        wire: &mut Wire<'_, IO, N>,
+    ) -> Result<(), TurnError<IO::Error>>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        let Some(template) = &self.template else {
+            // A base model completes each line on its own.
+            self.reset();
+            let bos = self.session.model().config().bos_token_id;
+            self.conversation.push_plain(&self.tokenizer, bos, prompt, &mut self.buffers)?;
+            return Ok(());
+        };
+        let context = self.session.plan().options().context;
+        let reserve = self.options.max_answer_tokens.min(context / 8) as usize;
+        let taken = self.conversation.push_user(
+            &self.tokenizer,
+            template,
+            &self.system,
+            prompt,
+            reserve,
+            &mut self.buffers,
+        )?;
+        if taken.n_dropped > 0 {
+            let n = taken.n_dropped;
+            wire.notice(format_args!("(the context is full: the oldest {n} turns were dropped)"))
+                .map_err(TurnError::Stream)?;
+        }
+        self.session.truncate(u32::try_from(taken.n_kept).unwrap_or(u32::MAX));
+        Ok(())
+    }
+
+    /// Samples, shows and appends tokens until the answer ends.
+    fn answer<IO, N>(
+        &mut self,
+        wire: &mut Wire<'_, IO, N>,
+        clock: &dyn Fn() -> u64,
+    ) -> Result<AnswerEnd, TurnError<IO::Error>>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        let start = clock();
+        let mut decoder = StreamDecoder::new();
+        let mut n_tokens = 0;
+        let end = loop {
+            let id = self.session.sample(&self.sampler, &mut self.hash);
+            n_tokens += 1;
+            if self.session.model().config().eos_token_ids.contains(&id) {
+                break AnswerEnd::StopToken;
+            }
+            if !self.tokenizer.is_special(id) {
+                let bytes = self.tokenizer.token_bytes(id).unwrap_or_default();
+                show(wire, |out| decoder.push(bytes, out)).map_err(TurnError::Stream)?;
+            }
+            if !self.conversation.push_answer(id) {
+                break AnswerEnd::ContextFull;
+            }
+            if n_tokens >= self.options.max_answer_tokens {
+                break AnswerEnd::MaxTokens;
+            }
+            if self.options.interactive && wire.poll_interrupt().map_err(TurnError::Stream)? {
+                break AnswerEnd::Interrupted;
+            }
+            self.session.append(id)?;
+        };
+        show(wire, |out| decoder.finish(out)).map_err(TurnError::Stream)?;
+        self.conversation.close_turn();
+        self.stats.add_decode(n_tokens, clock().saturating_sub(start));
+        Ok(end)
+    }
+}
+
+/// Writes each piece of text that `decode` gives; the first error wins.
+fn show<IO, N>(wire: &mut Wire<'_, IO, N>, decode: impl FnOnce(&mut dyn FnMut(&str))) -> Result<(), IO::Error>
+where
+    IO: Read + ReadReady + Write,
+    N: Write,
+{
+    let mut outcome = Ok(());
+    decode(&mut |text| {
+        if outcome.is_ok() {
+            outcome = wire.text(text);
+        }
+    });
+    outcome
+}
