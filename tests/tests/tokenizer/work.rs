@@ -7,6 +7,9 @@ use ternlet_runtime::{EncodeError, Specials, Tokenizer};
 
 use super::support::{encode, golden_section};
 
+/// A second on a host; an emulated core is about ten times slower. Quadratic merging takes minutes on both.
+const LIMIT: Duration = Duration::from_secs(if cfg!(target_arch = "aarch64") { 10 } else { 1 });
+
 #[test]
 fn a_single_word_of_200_kb_encodes_in_under_a_second() {
     let section = golden_section();
@@ -15,7 +18,7 @@ fn a_single_word_of_200_kb_encodes_in_under_a_second() {
     for word in words {
         let start = Instant::now();
         let ids = encode(&tokenizer, &word, Specials::AsText);
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?} for {} ids", start.elapsed(), ids.len());
+        assert!(start.elapsed() < LIMIT, "{:?} for {} ids", start.elapsed(), ids.len());
     }
 }
 
@@ -25,7 +28,7 @@ fn beginnings_of_special_tokens_cost_linear_time() {
     let tokenizer = Tokenizer::parse(&section).unwrap();
     let start = Instant::now();
     encode(&tokenizer, &"<|reserved_special_token_".repeat(8000), Specials::Recognise);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
 }
 
 #[test]
