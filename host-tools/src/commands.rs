@@ -1,7 +1,11 @@
 //! One file per subcommand
 
 pub(crate) mod bench;
+pub(crate) mod inspect;
 pub(crate) mod logits;
+pub(crate) mod pack;
 pub(crate) mod perplexity;
 pub(crate) mod selftest;
+pub(crate) mod synth;
 pub(crate) mod tokenize;
+pub(crate) mod verify;

@@ -17,6 +17,13 @@ impl Error {
         Self { object: object.to_string(), problem: problem.to_string(), hint: None }
     }
 
+    /// Names the operation that failed in front of the object, as in `pack: config.json`.
+    #[must_use]
+    pub fn during(mut self, operation: &str) -> Self {
+        self.object = format!("{operation}: {}", self.object);
+        self
+    }
+
     /// Adds the exact flag or command that helps.
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {

@@ -1,7 +1,14 @@
 //! Foreign formats, read once at pack time; the device only ever sees ours
 
+pub mod bitnet;
 pub mod byte_alphabet;
 pub mod chat_template;
+pub mod checkpoint;
+pub mod hf_config;
+mod json_fields;
+mod master;
+mod packed;
+mod stored_floats;
 pub mod tiktoken;
 pub mod tokenizer_config;
 pub mod tokenizer_file;

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ternlet::error;
 
-use crate::commands::{bench, logits, perplexity, selftest, tokenize};
+use crate::commands::{bench, inspect, logits, pack, perplexity, selftest, synth, tokenize, verify};
 
 /// Runs ternary (BitNet b1.58) language models, and packs them for small Arm boards.
 #[derive(Debug, Parser)]
@@ -28,6 +28,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Turn a checkpoint into one file for a device
+    Pack(pack::PackArgs),
+    /// Say what a model file holds, and the memory it needs
+    Inspect(inspect::InspectArgs),
+    /// Check every byte of a model file
+    Verify(verify::VerifyArgs),
+    /// Write a model of a given shape with random weights
+    Synth(synth::SynthArgs),
     /// Write all logits of a list of ids, and print their hash
     Logits(logits::LogitsArgs),
     /// Mean negative log-likelihood and perplexity of a list of ids
@@ -42,6 +50,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Pack(args) => pack::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Synth(args) => synth::run(&args),
         Command::Logits(args) => logits::run(&args),
         Command::Perplexity(args) => perplexity::run(&args),
         Command::Bench(args) => bench::run(&args),

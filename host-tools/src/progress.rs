@@ -11,3 +11,12 @@ pub(crate) fn bar(total: u64, unit: &'static str) -> ProgressBar {
     }
     bar
 }
+
+/// A bar over bytes whose number is not known yet; hidden when stderr is no terminal.
+pub(crate) fn byte_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}

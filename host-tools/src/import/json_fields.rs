@@ -1,0 +1,105 @@
+//! Typed fields of a JSON object, with errors that name the key
+//!
+//! `null` counts as absent, as it does in transformers.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// A JSON object and the name it has in messages.
+#[derive(Debug, Clone)]
+pub(super) struct JsonFields {
+    name: String,
+    fields: Map<String, Value>,
+}
+
+impl JsonFields {
+    /// Reads the object in the file at `path`.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        let text =
+            fs::read(path).map_err(|e| Error::new(&name, format!("expected a readable file, found: {e}")))?;
+        match serde_json::from_slice(&text) {
+            Ok(Value::Object(fields)) => Ok(Self { name, fields }),
+            Ok(other) => Err(Error::new(&name, format!("expected a JSON object, found {}", brief(&other)))),
+            Err(e) => Err(Error::new(&name, format!("expected JSON, found: {e}"))),
+        }
+    }
+
+    /// The object under `key`.
+    pub(super) fn object(&self, key: &str) -> Result<Option<Self>, Error> {
+        self.typed(key, "an object", |value| {
+            Some(Self { name: format!("{}: {key}", self.name), fields: value.as_object()?.clone() })
+        })
+    }
+
+    /// The value under `key`, unless absent or null.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.fields.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The object's keys and values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.fields.iter()
+    }
+
+    pub(super) fn u32(&self, key: &str) -> Result<Option<u32>, Error> {
+        self.typed(key, "a whole number from 0 to 4294967295", |value| u32::try_from(value.as_u64()?).ok())
+    }
+
+    pub(super) fn required_u32(&self, key: &str) -> Result<u32, Error> {
+        self.u32(key)?.ok_or_else(|| self.error(key, "expected a whole number, found no such key"))
+    }
+
+    pub(super) fn f64(&self, key: &str) -> Result<Option<f64>, Error> {
+        self.typed(key, "a number", Value::as_f64)
+    }
+
+    pub(super) fn bool(&self, key: &str) -> Result<Option<bool>, Error> {
+        self.typed(key, "true or false", Value::as_bool)
+    }
+
+    pub(super) fn string(&self, key: &str) -> Result<Option<&str>, Error> {
+        self.typed(key, "a string", Value::as_str)
+    }
+
+    /// One id or a list of ids.
+    pub(super) fn ids(&self, key: &str) -> Result<Option<Vec<u32>>, Error> {
+        let id = |value: &Value| u32::try_from(value.as_u64()?).ok();
+        self.typed(key, "a token id or a list of token ids", |value| match value {
+            Value::Array(list) => list.iter().map(id).collect(),
+            one => Some(vec![id(one)?]),
+        })
+    }
+
+    /// An error about `key`.
+    pub(super) fn error(&self, key: &str, problem: impl std::fmt::Display) -> Error {
+        Error::new(format!("{}: {key}", self.name), problem)
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        match read(value) {
+            Some(value) => Ok(Some(value)),
+            None => Err(self.error(key, format!("expected {expected}, found {}", brief(value)))),
+        }
+    }
+}
+
+/// A value as one short line.
+pub(super) fn brief(value: &Value) -> String {
+    const MAX_CHARS: usize = 60;
+    let text = value.to_string();
+    if text.chars().count() <= MAX_CHARS {
+        return text;
+    }
+    text.chars().take(MAX_CHARS).chain("…".chars()).collect()
+}

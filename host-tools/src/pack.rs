@@ -1,0 +1,17 @@
+//! From a source of weights to a model file
+//!
+//! A [`Source`] hands out rows, the [`ModelWriter`](writer::ModelWriter) lays them down as `runtime/FORMAT.md` says, and
+//! [`pack`] drives one into the other with a megabyte or two of memory, whatever the model's size.
+
+mod i8_table;
+mod output_file;
+mod packer;
+mod rope;
+mod self_test;
+mod source;
+pub mod synth;
+mod writer;
+
+pub use packer::{HeadForm, PackRequest, pack};
+pub use rope::rope_inv_freq;
+pub use source::{Source, TernaryRows};

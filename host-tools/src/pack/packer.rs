@@ -1,0 +1,113 @@
+//! Drives a source into a model file
+
+use std::fs;
+use std::path::Path;
+
+use ternlet_runtime::format::{ExpectedTensor, Layout, Role, Schedule, TensorKind};
+
+use super::i8_table::I8Rows;
+use super::output_file::OutputFile;
+use super::self_test;
+use super::source::Source;
+use super::writer::{Front, ModelWriter};
+use crate::error::Error;
+
+/// How the output head is stored (and the embedding, where the two are one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadForm {
+    /// As the source has it: the exact one.
+    Source,
+    /// One byte a weight and one scale a row: half of bf16's bytes, with a measured loss.
+    Int8,
+}
+
+/// What to pack and how.
+#[derive(Debug)]
+pub struct PackRequest<'a> {
+    /// The weights.
+    pub source: &'a dyn Source,
+    /// A TOKENIZER section, if there is a tokenizer.
+    pub tokenizer: Option<Vec<u8>>,
+    /// A CHAT_TEMPLATE section, if there is a template.
+    pub chat_template: Option<Vec<u8>>,
+    /// How the head is stored.
+    pub head: HeadForm,
+    /// The file to write; replaced if it exists, untouched if packing fails.
+    pub target: &'a Path,
+}
+
+/// Writes the model file and returns its length in bytes. `progress` hears payload bytes done and to do.
+///
+/// # Errors
+/// Weights that cannot be packed, logits that are not finite, or a file that cannot be written. The target then is as
+/// it was before.
+pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64, Error> {
+    let source = request.source;
+    let config = source.config();
+    let as_stored = Schedule::new(config, false, false);
+    let is_head = |role| role == Role::LmHead || (role == Role::TokenEmbedding && config.tied_embedding);
+    let is_i8 = |role| request.head == HeadForm::Int8 && is_head(role);
+    for tensor in as_stored.iter().filter(|tensor| tensor.kind == TensorKind::Table) {
+        source.table_layout(&tensor)?;
+    }
+    let table_layout = |tensor: &ExpectedTensor| match is_i8(tensor.role) {
+        true => Layout::I8,
+        false => source.table_layout(tensor).unwrap_or(Layout::F32),
+    };
+    let schedule = Schedule::new(config, is_i8(Role::TokenEmbedding), is_i8(Role::LmHead));
+    let output = OutputFile::create(request.target)?;
+    let front = Front {
+        config: config.clone(),
+        tokenizer: request.tokenizer,
+        chat_template: request.chat_template,
+        self_test_ids: self_test::ids(config),
+    };
+    let mut writer = ModelWriter::new(&output, front, &schedule, table_layout)?;
+    let total = writer.payload_bytes();
+    let mut row_scales = Vec::new();
+    for tensor in schedule.iter() {
+        match tensor.kind {
+            TensorKind::Ternary => write_ternary(&mut writer, source, &tensor)?,
+            TensorKind::Table if is_i8(tensor.role) => {
+                let mut rows = I8Rows::new(source.table_layout(&tensor)?);
+                writer.begin(1.0)?;
+                source.table_rows(&tensor, &mut |row| writer.write(rows.quantise(row)))?;
+                row_scales = rows.into_scales();
+            }
+            TensorKind::Table => {
+                writer.begin(1.0)?;
+                source.table_rows(&tensor, &mut |row| writer.write(row))?;
+            }
+            TensorKind::Vector => {
+                let values = match tensor.role {
+                    Role::TokenEmbeddingScale | Role::LmHeadScale => std::mem::take(&mut row_scales),
+                    _ => source.vector(&tensor)?,
+                };
+                writer.begin(1.0)?;
+                let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                writer.write(&bytes)?;
+            }
+        }
+        progress(writer.position(), total);
+    }
+    writer.finish(0)?;
+    writer.finish(self_test::logits_hash(output.path())?)?;
+    output.publish()?;
+    fs::metadata(request.target).map(|file| file.len()).map_err(|e| Error::new(request.target.display(), e))
+}
+
+fn write_ternary(
+    writer: &mut ModelWriter<'_>,
+    source: &dyn Source,
+    tensor: &ExpectedTensor,
+) -> Result<(), Error> {
+    let index = |value: u64| usize::try_from(value).expect("at most MAX_DIM");
+    let mut rows = source.ternary(tensor)?;
+    let mut packed = vec![0; index(Layout::I2.row_bytes(tensor.k))];
+    writer.begin(rows.scale())?;
+    for row in 0..index(tensor.n) {
+        rows.pack_row(row, &mut packed)?;
+        writer.write(&packed)?;
+    }
+    Ok(())
+}

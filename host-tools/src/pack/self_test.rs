@@ -1,0 +1,49 @@
+//! The self-test that goes into every file: a few ids and what their logits must hash to
+
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use ternlet_kernels::{CpuFeatures, Kernels};
+use ternlet_runtime::{
+    ARENA_ALIGN, Config, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Session, ThreadPool,
+};
+
+use crate::error::Error;
+
+/// Ids in a self-test: enough to pass through every weight at several positions, a moment's work on a board.
+const MAX_IDS: u32 = 32;
+
+/// Ids spread over the whole vocabulary.
+pub(super) fn ids(config: &Config) -> Vec<u32> {
+    let n = MAX_IDS.min(config.max_seq_len).min(config.vocab_size);
+    let id = |i: u32| u64::from(i) * u64::from(config.vocab_size) / u64::from(n);
+    (0..n).filter_map(|i| u32::try_from(id(i)).ok()).collect()
+}
+
+/// Runs the self-test of the complete model file at `path` and returns the hash it gives here.
+pub(super) fn logits_hash(path: &Path) -> Result<u64, Error> {
+    let failed = |e: &dyn std::fmt::Display| Error::new("self-test", e);
+    let file = ModelFile::open(path).map_err(|e| failed(&e))?;
+    let model = Model::parse(file.bytes()).map_err(|e| failed(&e))?;
+    let n_ids = model.self_test().map_or(1, |test| u32::try_from(test.ids.len()).unwrap_or(MAX_IDS));
+    let n_workers = available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+    let options = PlanOptions {
+        context: n_ids,
+        max_batch: n_ids,
+        max_logit_rows: 1,
+        n_slots: 1,
+        n_workers,
+        kv: KvType::F16,
+        max_prompt_bytes: 0,
+    };
+    let plan = MemoryPlan::new(model.config(), &options).map_err(|e| failed(&e))?;
+    let mut memory = vec![0; plan.bytes() + ARENA_ALIGN];
+    let offset = memory.as_ptr().align_offset(ARENA_ALIGN);
+    let arena = &mut memory[offset..offset + plan.bytes()];
+    let pool = ThreadPool::new(n_workers as usize).map_err(|e| failed(&e))?;
+    let kernels = Kernels::best(CpuFeatures::detect());
+    let mut session = Session::new(model, kernels, &pool, &plan, arena).map_err(|e| failed(&e))?;
+    session.self_test().map(|report| report.found).map_err(|e| {
+        failed(&e).hint("the weights give no usable numbers: is the checkpoint what its config.json says?")
+    })
+}
