@@ -101,6 +101,56 @@ fn a_template_that_does_not_reduce_is_refused_with_the_reason() {
     }
 }
 
+/// Changes one byte of a compiled template and returns the refusal.
+fn refusal(at: usize, byte: u8) -> ChatTemplateError {
+    let mut bytes = compiled(HEADERS).expect("a template that compiles");
+    bytes[at] = byte;
+    ChatTemplate::parse(&bytes).map(|_| ()).expect_err("a refusal")
+}
+
+/// Where the items of a template start, by `FORMAT.md`.
+const ITEMS: usize = 48;
+
+#[test]
+fn c1_another_length_than_the_counts_demand() {
+    assert!(matches!(refusal(4, 0), ChatTemplateError::WrongLength { .. }));
+    let error = ChatTemplate::parse(&[0; 47]).map(|_| ());
+    assert_eq!(error, Err(ChatTemplateError::WrongLength { need: 48, have: 47 }));
+}
+
+#[test]
+fn c2_an_undefined_flag_or_reserved_byte() {
+    assert_eq!(refusal(0, 16), ChatTemplateError::ReservedNotZero { offset: 0 });
+    assert_eq!(refusal(47, 1), ChatTemplateError::ReservedNotZero { offset: 44 });
+}
+
+#[test]
+fn c3_list_ends_that_do_not_ascend() {
+    assert_eq!(refusal(8, 200), ChatTemplateError::BadListEnd { list: 1 });
+}
+
+#[test]
+fn c4_an_item_whose_text_does_not_follow() {
+    // The first item is a special token; giving it text leaves none for what follows.
+    assert_eq!(refusal(ITEMS + 4, 1), ChatTemplateError::BadItem { item: 0 });
+}
+
+#[test]
+fn c5_text_that_is_not_utf_8() {
+    let bytes = compiled(HEADERS).unwrap();
+    assert_eq!(refusal(bytes.len() - 1, 0xff), ChatTemplateError::NotUtf8 { item: n_items(&bytes) - 4 });
+}
+
+/// The number of items: the end of the last list. Three end-of-turn tokens follow the last text.
+fn n_items(bytes: &[u8]) -> usize {
+    usize::from(bytes[36])
+}
+
+#[test]
+fn c6_an_id_beyond_any_vocabulary() {
+    assert_eq!(refusal(ITEMS + 2, 0x10), ChatTemplateError::IdOutOfRange { item: 0, found: 0x10_07f6 });
+}
+
 #[test]
 fn any_damaged_byte_gives_an_error_or_a_template_that_replays() {
     let bytes = compiled(HEADERS).unwrap();

@@ -6,6 +6,8 @@ mod damage;
 mod golden;
 #[path = "tokenizer/oracle.rs"]
 mod oracle;
+#[path = "tokenizer/rejections.rs"]
+mod rejections;
 #[path = "tokenizer/support.rs"]
 mod support;
 #[path = "tokenizer/work.rs"]

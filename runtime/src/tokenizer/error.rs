@@ -39,43 +39,43 @@ impl fmt::Display for TokenizerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Truncated { need, have } => {
-                write!(f, "tokenizer header needs {need} bytes, the section has {have}")
+                write!(f, "header needs {need} bytes, the section has {have}")
             }
             Self::WrongLength { need, have } => {
-                write!(f, "the tokenizer's tables need {need} bytes, the section has {have}")
+                write!(f, "the tables need {need} bytes, the section has {have}")
             }
             Self::UnknownModel { found } => {
-                write!(f, "tokenizer kind must be 1 (byte-level BPE), found {found}")
+                write!(f, "kind must be 1 (byte-level BPE), found {found}")
             }
             Self::UnknownSplit { found } => write!(f, "pre-tokenizer must be 1 (Llama 3), found {found}"),
             Self::CountOutOfRange { name: name @ "n_word_slots", max, found, .. } => {
-                write!(f, "tokenizer {name} must be 0 or a power of two up to {max}, found {found}")
+                write!(f, "{name} must be 0 or a power of two up to {max}, found {found}")
             }
             Self::CountOutOfRange { name, min, max, found } => {
-                write!(f, "tokenizer {name} must be {min} to {max}, found {found}")
+                write!(f, "{name} must be {min} to {max}, found {found}")
             }
             Self::ReservedNotZero { offset } => {
-                write!(f, "tokenizer header byte {offset} is reserved and must be zero")
+                write!(f, "header byte {offset} is reserved and must be zero")
             }
             Self::BadStarts { table, index } => {
-                write!(f, "tokenizer {table}[{index}]: starts must ascend from 0 to the end of their bytes")
+                write!(f, "{table}[{index}]: starts must ascend from 0 to the end of their bytes")
             }
             Self::IdOutOfRange { table, index, found } => {
-                write!(f, "tokenizer {table}[{index}]: id {found} is outside the vocabulary")
+                write!(f, "{table}[{index}]: id {found} is outside the vocabulary")
             }
             Self::MergeOrder { index } => {
-                write!(f, "tokenizer merge_pairs[{index}]: right tokens of one left token must ascend")
+                write!(f, "merge_pairs[{index}]: right tokens of one left token must ascend")
             }
             Self::RankOutOfRange { index, found } => {
-                write!(f, "tokenizer merge_pairs[{index}]: rank {found} is not below the number of ranks")
+                write!(f, "merge_pairs[{index}]: rank {found} is not below the number of ranks")
             }
             Self::AddedOrder { index } => {
-                write!(f, "tokenizer added token {index}: added tokens must ascend by their bytes")
+                write!(f, "added token {index}: added tokens must ascend by their bytes")
             }
             Self::BadAddedToken { index } => {
-                write!(f, "tokenizer added token {index}: must be 1 to 512 bytes of UTF-8")
+                write!(f, "added token {index}: must be 1 to 512 bytes of UTF-8")
             }
-            Self::UnknownFlag { table, index } => write!(f, "tokenizer {table}[{index}]: undefined bit set"),
+            Self::UnknownFlag { table, index } => write!(f, "{table}[{index}]: undefined bit set"),
         }
     }
 }

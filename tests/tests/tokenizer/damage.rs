@@ -25,7 +25,8 @@ const SMALL: &str = r#"{
         "merges": [["a", "b"], ["a", "a"], ["Ġ", "ab"]]}
 }"#;
 
-fn small_section() -> Vec<u8> {
+/// The TOKENIZER section of `SMALL`.
+pub(crate) fn small_section() -> Vec<u8> {
     tokenizer_json::read(SMALL.as_bytes())
         .and_then(|vocabulary| vocabulary.section())
         .expect("SMALL is complete")
