@@ -12,6 +12,10 @@ use crate::ops::lanes::{LANES, tree};
 /// Rows at once: eight independent accumulators cover the latency of two fused multiply-adds a cycle.
 const ROWS: usize = 4;
 
+/// From this `k` on, rows go one after another: a long row comes from memory, which streams better in one order than
+/// in four (25 against 14 GB/s for f16, Zen 4), and two accumulators keep up with it.
+const LONG: usize = 1024;
+
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn gemv_f32_f32(w: &[f32], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]) {
     gemv(w, n, k, stride, x, out, |w| load::f32x8(w), |w| w);
@@ -50,7 +54,16 @@ fn gemv<T: Copy>(
         // Past the last row, that row again: its sums are dropped.
         let row = |r: usize| &w[(tile * ROWS + r).min(n - 1) * stride..][..k];
         let rows = [row(0), row(1), row(2), row(3)];
-        let sums = sum::trees(dot_rows::<T, ROWS>(rows, x, &wide, &widen));
+        let lanes = if k < LONG {
+            dot_rows::<T, ROWS>(rows, x, &wide, &widen)
+        } else {
+            let mut lanes = [[_mm256_setzero_ps(); 2]; ROWS];
+            for r in 0..ROWS.min(out.len()) {
+                [lanes[r]] = dot_rows::<T, 1>([rows[r]], x, &wide, &widen);
+            }
+            lanes
+        };
+        let sums = sum::trees(lanes);
         out.copy_from_slice(&sums[..out.len()]);
     }
 }

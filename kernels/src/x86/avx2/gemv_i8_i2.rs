@@ -101,7 +101,7 @@ fn dot_rows([a, b, c, d]: [&[u8]; ROWS], planes: &[Planes; STRIP]) -> [i32; ROWS
         let mut group = [_mm256_setzero_si256(); ROWS];
         for i in start..end {
             for part in 0..2 {
-                load::prefetch(a.as_ptr().wrapping_add(AHEAD * a.len() + i * 128 + part * 64));
+                load::prefetch_after(&a[0], AHEAD * a.len() + i * 128 + part * 64);
             }
             for r in 0..ROWS {
                 group[r] = add_products(group[r], load::u8x32(&rows[r][i]), &planes[i]);

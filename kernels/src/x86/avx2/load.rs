@@ -90,10 +90,11 @@ pub(super) fn to_f32x4(v: __m128) -> [f32; 4] {
     out
 }
 
-/// Asks for the cache line at `address`, which may lie outside every object: a prefetch never faults.
+/// Asks for the cache line `bytes` after `x`, which may lie outside every object: a prefetch never faults.
 #[inline]
-pub(super) fn prefetch(address: *const u8) {
+pub(super) fn prefetch_after<T>(x: &T, bytes: usize) {
+    let address = core::ptr::from_ref(x).cast::<u8>().wrapping_add(bytes);
     // SAFETY: a prefetch is a hint; it changes nothing the program can see and faults at no address.
-    // (The intrinsic is unsafe in some supported compilers and safe in others.)
+    // (Assembly, because the intrinsic is unsafe in some supported compilers and safe in others.)
     unsafe { asm!("prefetcht0 [{}]", in(reg) address, options(nostack, readonly, preserves_flags)) }
 }
