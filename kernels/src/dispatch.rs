@@ -58,8 +58,9 @@ entries! {
 
 /// The kernels of one backend, and the proof that this CPU can run them.
 ///
-/// Every method gives the same bits on every backend (the payload and sign of a NaN excepted), allocates nothing and
-/// starts no thread. To split work between threads, call a method on ranges of rows.
+/// Every method gives the same bits on every backend (the payload and sign of a NaN excepted), allocates nothing,
+/// starts no thread and takes at most 16 KiB of stack. To split work between threads, call a method on ranges of rows:
+/// rows are independent, and one row's reduction is never to be split.
 pub struct Kernels {
     backend: Backend,
     name: &'static str,
@@ -78,14 +79,14 @@ const SCALAR_NAME: &str = if cfg!(target_arch = "x86_64") {
 static AVX2: Kernels =
     Kernels { backend: Backend::Avx2, name: "x86_64-i8i2i32-avx2", entries: &crate::x86::avx2::ENTRIES };
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 static NEON: Kernels = Kernels {
     backend: Backend::Neon,
     name: "aarch64-i8i2i32-neon",
     entries: &crate::neon::baseline::ENTRIES,
 };
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 static DOTPROD: Kernels = Kernels {
     backend: Backend::Dotprod,
     name: "aarch64-i8i2i32-dotprod",
@@ -108,9 +109,9 @@ impl Kernels {
             Backend::Scalar => Some(&SCALAR),
             #[cfg(target_arch = "x86_64")]
             Backend::Avx2 if features.has_avx2_fma_f16c() => Some(&AVX2),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Backend::Neon if features.has_neon() => Some(&NEON),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Backend::Dotprod if features.has_dotprod() => Some(&DOTPROD),
             _ => None,
         }

@@ -8,7 +8,8 @@ mod backend;
 mod dispatch;
 mod features;
 pub mod layout;
-#[cfg(target_arch = "aarch64")]
+// Vector registers hold elements in memory order only on a little-endian core.
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod neon;
 mod ops;
 mod scalar;

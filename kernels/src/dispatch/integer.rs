@@ -31,8 +31,8 @@ impl Kernels {
     /// | `x`   | `[m, k_padded(k)]`   | i8 in -127..=127, zero from `k` on, 16-byte aligned          |
     /// | `out` | `[n, m]`             | i32 sums, feature-major: a range of rows is contiguous       |
     ///
-    /// Exact, and equal to `m` GEMVs. Decodes a tile of weights once and uses it for every token; the tile stands on
-    /// the stack (at most 12 KiB). Allocates: no. Threads: no.
+    /// Exact, and equal to `m` GEMVs. Decodes a tile of weights once, on the stack, and uses it for every token.
+    /// Allocates: no. Threads: no.
     ///
     /// # Panics
     /// If the slice lengths disagree with `n`, `k` and `m`, `k` is over 65536, or `w` or `x` is not 16-byte aligned.

@@ -11,8 +11,8 @@ pub(super) const AHEAD: usize = ROWS;
 /// A step at its element's alignment.
 pub(super) type Natural = [i8; STEP];
 
-/// `dot_aligned` and `dot_natural` sum `w · (256 high + low)` over whole steps, for memory on 16-byte boundaries and for
-/// memory that is not.
+/// `dot_aligned` and `dot_natural` sum `w · (256 high + low)` over whole steps, for memory on 16-byte boundaries and
+/// for memory that is not.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn gemv(

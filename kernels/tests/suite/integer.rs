@@ -175,3 +175,17 @@ fn a_wrong_length_is_a_bug_in_the_caller() {
     let (w, x) = (ternary(1, 65, painted_trit), activations(1, 64, painted_x));
     gemv(scalar(), &w, 1, 65, &x);
 }
+
+#[test]
+#[should_panic(expected = "i2 weights start at a multiple of 16 bytes")]
+fn unaligned_weights_are_a_bug_in_the_caller_on_every_machine() {
+    let w = Buffer::shifted(&[i2::ZERO_BYTE; 16], 8);
+    gemv(scalar(), &w, 1, 64, &activations(1, 64, painted_x));
+}
+
+#[test]
+#[should_panic(expected = "k = 65600 is over 65536")]
+fn a_reduction_too_long_for_int32_is_refused() {
+    let k = LONGEST + i2::BLOCK;
+    gemv(scalar(), &Buffer::zeroed(i2::row_bytes(k)), 1, k, &Buffer::zeroed(k));
+}

@@ -37,3 +37,12 @@ fn backends_have_distinct_names_and_the_best_is_the_last() {
     assert_eq!(Kernels::best(CpuFeatures::detect()).name(), *names.last().expect("scalar"));
     assert!(Backend::from_name("avx3").is_none());
 }
+
+#[test]
+fn a_cpu_without_features_gets_the_oracle_and_nothing_else() {
+    let none = CpuFeatures::none();
+    assert_eq!(Kernels::best(none).backend(), Backend::Scalar);
+    for backend in [Backend::Neon, Backend::Dotprod, Backend::Avx2] {
+        assert!(Kernels::for_backend(backend, none).is_none(), "{backend}");
+    }
+}

@@ -196,3 +196,9 @@ fn exp_is_within_its_bound_of_the_true_value() {
     }
     assert!(worst.0 <= tolerance::EXP_ULP, "exp({}) is {} ULP off", worst.1, worst.0);
 }
+
+#[test]
+#[should_panic(expected = "w has 20 elements, 3 rows of 5 at stride 8 need 21")]
+fn a_matrix_shorter_than_its_last_row_is_refused() {
+    scalar().gemv_f32_f32(&[0.0; 20], 3, 5, 8, &[0.0; 5], &mut [0.0; 3]);
+}
