@@ -26,7 +26,7 @@ impl OutputFile {
         if target.is_dir() {
             return Err(Error::new(target.display(), "expected the name of a file to write, found a folder"));
         }
-        let hidden = format!(".{}.{}.partial", name.to_string_lossy(), process::id());
+        let hidden = format!(".{}.{}.part", process::id(), name.to_string_lossy());
         let path = target.with_file_name(hidden);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(|e| {
             Error::new(target.display(), format!("expected a folder to write in, found: {e}"))
