@@ -1,6 +1,6 @@
 //! From a source of weights to a model file
 //!
-//! A [`Source`] hands out rows, the [`ModelWriter`](writer::ModelWriter) lays them down as `runtime/FORMAT.md` says, and
+//! A [`Source`] hands out rows, the `ModelWriter` lays them down as `runtime/FORMAT.md` says, and
 //! [`pack`] drives one into the other with a megabyte or two of memory, whatever the model's size.
 
 mod i8_table;
