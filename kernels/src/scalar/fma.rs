@@ -53,4 +53,28 @@ mod tests {
         assert_eq!(fma(f32::MAX, 2.0, -f32::MAX), f32::MAX);
         assert!(fma(f32::INFINITY, 0.0, 1.0).is_nan());
     }
+
+    /// The platform's own: the instruction where the target has it, a correctly rounded library function elsewhere.
+    #[cfg(feature = "std")]
+    #[test]
+    fn the_platforms_fused_multiply_add_agrees_on_all_exponents() {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let [.., a, b, c, d] = state.to_le_bytes();
+            u32::from_le_bytes([a, b, c, d])
+        };
+        for i in 0..300_000 {
+            let (a, b) = (f32::from_bits(next()), f32::from_bits(next()));
+            // Half of the addends are near the product, where cancellation and halfway cases are.
+            let c = if i % 2 == 0 {
+                f32::from_bits(next())
+            } else {
+                -(a * b) * (1.0 + (next() >> 20) as f32 * 1e-7)
+            };
+            let (found, expected) = (fma(a, b, c), a.mul_add(b, c));
+            let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+            assert!(same, "fma({a:e}, {b:e}, {c:e}) is {found:e}, expected {expected:e}");
+        }
+    }
 }
