@@ -54,7 +54,12 @@ fn gevm<T: Copy, V>(
         }
     }
     for (chunk, first) in rest.iter_mut().zip(n_in_strips..) {
-        strip_sums::<_, 1>(a, row, first, core::slice::from_mut(chunk), &wide);
+        let chunk = core::slice::from_mut(chunk);
+        if all_aligned {
+            strip_sums::<_, 1>(a, aligned_row, first, chunk, &wide);
+        } else {
+            strip_sums::<_, 1>(a, row, first, chunk, &wide);
+        }
     }
     for (out, column) in tail.iter_mut().zip(n_chunks * LANES..) {
         *out = 0.0;
