@@ -3,11 +3,16 @@
 //! Order: the tree names console and memory; the loader's file is put where the kernels can read
 //! it; the rest of the RAM becomes the heap; the prompt opens and stays.
 
+mod console;
 mod model;
 mod prompt;
 mod selftest;
 mod session;
 
+use ternlet_runtime::Session;
+
+use self::console::BoardConsole;
+use self::prompt::Offer;
 use crate::arch::{self, Memory};
 use crate::boot_args::BootArgs;
 use crate::bsp::Board;
@@ -39,7 +44,7 @@ pub(crate) fn main(mut memory: Memory, tree: &'static [u8], level: u64) -> ! {
     if let Some(rest) = memory.free().largest().and_then(|range| memory.take(range)) {
         arch::add_heap(rest);
     }
-    let session = match model {
+    let mut session = match model {
         Ok(file) => session::open(file, args.context).map_err(|error| say!("\n{error}\n")).ok(),
         Err(error) => {
             say!("\n{error}\n");
@@ -48,19 +53,39 @@ pub(crate) fn main(mut memory: Memory, tree: &'static [u8], level: u64) -> ! {
     };
     arch::seal_heap();
     say!("ready   {} ms after power-on\n", arch::uptime_ns() / 1_000_000);
-    let session = session.map(|mut session| {
-        if args.runs_selftest {
-            selftest::run(&mut session);
+    if args.runs_selftest {
+        match &mut session {
+            Some(session) => selftest::run(session),
+            None => say!("selftest: FAIL no model\n"),
         }
-        session
-    });
+    }
     if let Some(kind) = args.drill {
         arch::drill(kind);
     }
     if args.exits {
         prompt::power_off();
     }
-    prompt::run(session)
+    prompt::run(offer(session))
+}
+
+/// Opens the prompt of the session, if it has one, until the user closes it.
+fn offer(session: Option<Session<'static>>) -> Offer {
+    let Some(session) = session else { return Offer::Nothing };
+    if session.model().tokenizer().is_none() {
+        say!("no prompt: the model file has no tokenizer\n");
+        return Offer::Ids(session);
+    }
+    match BoardConsole::new(session) {
+        Ok(Some(mut console)) => {
+            console.run();
+            Offer::Console(console)
+        }
+        Ok(None) => Offer::Nothing,
+        Err(error) => {
+            say!("no prompt: {error}\n");
+            Offer::Nothing
+        }
+    }
 }
 
 fn banner(board: &Board<'_>, memory: &Memory, level: u64) {

@@ -11,6 +11,7 @@ extern crate alloc;
 mod arch;
 mod boot_args;
 mod bsp;
+mod conversation;
 mod device_tree;
 mod driver;
 #[cfg(not(target_os = "none"))]
@@ -21,6 +22,7 @@ mod ranges;
 
 pub use boot_args::{BootArgs, Drill, OnFault};
 pub use bsp::{Board, Conduit, ConsoleKind};
+pub use conversation::console_options;
 pub use device_tree::{DeviceTree, DeviceTreeError, Node, NodePath, Region};
 pub use driver::{Pl011, Port, Registers, SerialPort, Uart};
 #[cfg(not(target_os = "none"))]

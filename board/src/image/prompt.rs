@@ -1,9 +1,9 @@
-//! The board's own small prompt: what is left to say when there is no model
+//! The board's own small prompt: what is left when there is no session, or when it was left
 
 use embedded_io::{Read as _, Write as _};
-
 use ternlet_runtime::Session;
 
+use super::console::BoardConsole;
 use super::selftest;
 use crate::arch;
 use crate::driver::{self, SerialPort, say};
@@ -11,11 +11,25 @@ use crate::driver::{self, SerialPort, say};
 /// Longest command.
 const MAX_LINE_BYTES: usize = 80;
 
-const HELP: &str = "/help      this list\n/selftest  compare this board's bits with the packer's\n/heap      use of the heap\n/reset     restart the machine\n\
-                    /poweroff  power the machine off\n";
+const HELP: &str = "/help      this list\n/session   open the session\n/selftest  compare this board's bits with the packer's\n\
+                    /heap      use of the heap\n/reset     restart the machine\n/poweroff  power the machine off\n";
+
+/// What the board has to offer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one value, on the stack of a program that never ends"
+)]
+pub(super) enum Offer {
+    /// No model.
+    Nothing,
+    /// A model without a tokenizer: it computes, and cannot talk.
+    Ids(Session<'static>),
+    /// A session with a prompt.
+    Console(BoardConsole),
+}
 
 /// Reads commands for ever. Without a console there is nobody to ask: it parks.
-pub(super) fn run(mut session: Option<Session<'static>>) -> ! {
+pub(super) fn run(mut offer: Offer) -> ! {
     let Some(port) = driver::console() else { arch::after_fault() };
     let mut stream = SerialPort::new(port, arch::wait_for_event);
     let mut line = heapless::Vec::<u8, MAX_LINE_BYTES>::new();
@@ -26,7 +40,7 @@ pub(super) fn run(mut session: Option<Session<'static>>) -> ! {
         match byte[0] {
             b'\r' | b'\n' => {
                 say!("\n");
-                execute(line.trim_ascii(), session.as_mut());
+                execute(line.trim_ascii(), &mut offer);
                 line.clear();
                 say!("board> ");
             }
@@ -41,18 +55,19 @@ pub(super) fn run(mut session: Option<Session<'static>>) -> ! {
     }
 }
 
-fn execute(line: &[u8], session: Option<&mut Session<'static>>) {
-    match line {
-        b"" => {}
-        b"/help" => say!("{HELP}"),
-        b"/heap" => say_heap_use(),
-        b"/selftest" => match session {
-            Some(session) => selftest::run(session),
-            None => say!("no model, so no self-test\n"),
-        },
-        b"/reset" => arch::reset(),
-        b"/poweroff" => power_off(),
-        _ => say!("no model, so no answers; type /help\n"),
+fn execute(line: &[u8], offer: &mut Offer) {
+    match (line, offer) {
+        (b"", _) => {}
+        (b"/help", _) => say!("{HELP}"),
+        (b"/session", Offer::Console(console)) => console.run(),
+        (b"/session", Offer::Ids(_)) => say!("no session: the model file has no tokenizer\n"),
+        (b"/selftest", Offer::Ids(session)) => selftest::run(session),
+        (b"/selftest", Offer::Console(_)) => say!("open the session, then /selftest there\n"),
+        (b"/heap", _) => say_heap_use(),
+        (b"/reset", _) => arch::reset(),
+        (b"/poweroff", _) => power_off(),
+        (_, Offer::Nothing) => say!("no model, so no answers; type /help\n"),
+        _ => say!("type /help\n"),
     }
 }
 
