@@ -1,10 +1,12 @@
 //! One file per subcommand
 
 pub(crate) mod bench;
+pub(crate) mod chat;
 pub(crate) mod inspect;
 pub(crate) mod logits;
 pub(crate) mod pack;
 pub(crate) mod perplexity;
+pub(crate) mod run;
 pub(crate) mod selftest;
 pub(crate) mod synth;
 pub(crate) mod tokenize;

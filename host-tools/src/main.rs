@@ -10,20 +10,27 @@ mod npy;
 mod open;
 mod output;
 mod progress;
+mod sampling;
+mod text;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use ternlet::error;
 
-use crate::commands::{bench, inspect, logits, pack, perplexity, selftest, synth, tokenize, verify};
+use crate::commands::{
+    bench, chat, inspect, logits, pack, perplexity, run, selftest, synth, tokenize, verify,
+};
 
 /// Runs ternary (BitNet b1.58) language models, and packs them for small Arm boards.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = None)]
+#[command(version, about, long_about = None, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Without a command: a prompt on the model that ships with ternlet.")]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    chat: chat::ChatFlags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +43,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Write a model of a given shape with random weights
     Synth(synth::SynthArgs),
+    /// Open a prompt on a model
+    Chat(chat::ChatArgs),
+    /// Continue one prompt
+    Run(run::RunArgs),
     /// Write all logits of a list of ids, and print their hash
     Logits(logits::LogitsArgs),
     /// Mean negative log-likelihood and perplexity of a list of ids
@@ -49,7 +60,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = Cli::parse();
+    let Some(command) = cli.command else { return finish(chat::converse(None, &cli.chat)) };
+    finish(match command {
+        Command::Chat(args) => chat::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Pack(args) => pack::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
@@ -59,7 +74,11 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Tokenize(args) => tokenize::run(&args),
-    };
+    })
+}
+
+/// The exit status of an outcome, with its message on stderr.
+fn finish(outcome: Result<(), error::Error>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {

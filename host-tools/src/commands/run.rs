@@ -1,0 +1,109 @@
+//! `ternlet run`: continue one prompt
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use ternlet_runtime::{LogitsHash, Sampler, Session, StreamDecoder};
+
+use crate::error::Error;
+use crate::open::{Needs, RunFlags, display_name, with_session};
+use crate::output::out;
+use crate::sampling::SamplingFlags;
+use crate::text::encode_prompt;
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Packed model
+    file: PathBuf,
+    /// Text to continue; special tokens written in it count as such
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// Tokens to generate at most
+    #[arg(short, long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    n_tokens: u32,
+    /// Positions to plan memory for [default: the model's maximum, at most 4096]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    ctx: Option<u32>,
+    #[command(flatten)]
+    sampling: SamplingFlags,
+    #[command(flatten)]
+    run: RunFlags,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
+    let path = Some(args.file.as_path());
+    let needs = Needs { context: args.ctx, max_batch: 32, max_logit_rows: 1, max_prompt_bytes: 0 };
+    with_session(path, &args.run, needs, |mut session| {
+        let ids = encode_prompt(&display_name(path), session.model(), &args.prompt)?;
+        let context = session.plan().options().context as usize;
+        if ids.len() > context {
+            return Err(Error::new(
+                "--prompt",
+                format!("expected at most {context} tokens, the context, found {}", ids.len()),
+            )
+            .hint("shorten the prompt or raise --ctx (the model has its own maximum)"));
+        }
+        generate(&mut session, &ids, args)
+    })
+}
+
+/// Prefills, streams the continuation, and ends with a line of figures on stderr.
+fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<(), Error> {
+    let name = args.file.display();
+    let sampler = Sampler::new(args.sampling.over(&session.model().config().sampling))
+        .map_err(|e| Error::new("sampling", e))?;
+    let tokenizer = session.model().tokenizer().ok_or_else(|| Error::new(&name, "no tokenizer"))?;
+    let start = Instant::now();
+    session.prefill(ids, |_| true).map_err(|e| Error::new(&name, e))?;
+    let prefill_s = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let mut hash = LogitsHash::new();
+    let mut decoder = StreamDecoder::new();
+    let mut n_decoded = 0u32;
+    loop {
+        let id = session.sample(&sampler, &mut hash);
+        n_decoded += 1;
+        if session.model().config().eos_token_ids.contains(&id) {
+            break;
+        }
+        if !tokenizer.is_special(id) {
+            let bytes = tokenizer.token_bytes(id).unwrap_or_default();
+            show(|out| decoder.push(bytes, out))?;
+        }
+        if n_decoded == args.n_tokens || session.n_cached() == session.plan().options().context {
+            break;
+        }
+        session.append(id).map_err(|e| Error::new(&name, e))?;
+    }
+    show(|out| decoder.finish(out))?;
+    out(format_args!("\n"))?;
+    stdout().flush().map_err(|e| Error::new("stdout", e))?;
+    #[expect(clippy::cast_precision_loss, reason = "a prompt is far below 2^53 tokens")]
+    let prefill_tok_per_s = ids.len() as f64 / prefill_s;
+    eprintln!(
+        "{} prompt tokens at {prefill_tok_per_s:.1} tok/s, {n_decoded} tokens at {:.1} tok/s, {}, {} threads, \
+         logits_hash {:016x}",
+        ids.len(),
+        f64::from(n_decoded) / start.elapsed().as_secs_f64(),
+        session.kernels().name(),
+        session.plan().options().n_workers,
+        hash.finish(),
+    );
+    Ok(())
+}
+
+/// Prints each piece of text that `decode` gives; the first error wins.
+fn show(decode: impl FnOnce(&mut dyn FnMut(&str))) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    decode(&mut |text| {
+        if outcome.is_ok() {
+            outcome = out(format_args!("{text}"));
+        }
+    });
+    outcome
+}
