@@ -11,6 +11,7 @@ mod open;
 mod output;
 mod progress;
 mod sampling;
+mod shipped;
 mod text;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ use ternlet_kernels::{Backend, CpuFeatures, Kernels};
 use ternlet_runtime::{ARENA_ALIGN, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Session, ThreadPool};
 
 use crate::error::Error;
+use crate::shipped;
 
 /// Element type of the KV cache, as a flag.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -117,7 +118,7 @@ pub(crate) fn with_model<R>(
         })
     };
     match path {
-        None => Err(Error::new("the shipped model", "not here yet")),
+        None => body(parse(shipped::MODEL)?),
         Some(path) => {
             let file = ModelFile::open(path).map_err(|e| Error::new(path.display(), e))?;
             body(parse(file.bytes())?)
