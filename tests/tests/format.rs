@@ -1,0 +1,10 @@
+//! The model format's law, held against its reader
+//!
+//! Files are written here by a builder of their own, from FORMAT.md and not from the reader's code.
+
+#[path = "format/damage.rs"]
+mod damage;
+#[path = "format/image.rs"]
+mod image;
+#[path = "format/rejections.rs"]
+mod rejections;

@@ -1,0 +1,441 @@
+//! One test per numbered rejection of FORMAT.md
+
+use core::mem::discriminant;
+use std::path::Path;
+
+use ternlet_runtime::format::{Layout, Role, SectionId};
+use ternlet_runtime::{LoadError, Model, ModelFile};
+
+use super::image::{
+    Bytes, CHAT_TEMPLATE, CHUNK_CHECKSUMS, CONFIG, DIRECTORY, Image, MAX_SEQ_LEN, SELF_TEST, Section,
+    TENSORS, TOKENIZER, VOCAB_SIZE,
+};
+
+/// Parses the forged image.
+fn parse(forge: impl FnOnce(&mut Image)) -> Result<(), LoadError> {
+    let mut image = Image::tiny();
+    forge(&mut image);
+    Model::parse(Bytes::new(&image.build(), 0).get()).map(|_| ())
+}
+
+/// The forged image must be refused with an error like `expected`; its numbers are in the message.
+fn refused(expected: LoadError, forge: impl FnOnce(&mut Image)) {
+    let found = parse(forge).expect_err("the forged file was accepted");
+    assert_eq!(discriminant(&found), discriminant(&expected), "expected {expected:?}, found {found:?}");
+    assert!(found.to_string().contains("expected"), "{found}");
+}
+
+/// The payload check of the forged image must refuse it, and parsing must not.
+fn payload_refused(expected: LoadError, forge: impl FnOnce(&mut Image)) {
+    let mut image = Image::tiny();
+    forge(&mut image);
+    let bytes = Bytes::new(&image.build(), 0);
+    let model = Model::parse(bytes.get()).expect("only the payload is forged");
+    let tensors = (0..).zip(model.tensors()).try_for_each(|(index, _)| model.verify_tensor(index));
+    assert_eq!(model.verify_payload().and(tensors), Err(expected));
+}
+
+#[test]
+fn r00_the_unforged_file_is_accepted_and_verifies() {
+    let bytes = Bytes::new(&Image::tiny().build(), 0);
+    let model = Model::parse(bytes.get()).unwrap();
+    model.verify_payload().unwrap();
+    (0..).zip(model.tensors()).for_each(|(index, _)| model.verify_tensor(index).unwrap());
+    assert_eq!(model.self_test().unwrap().ids, [3, 9]);
+    assert_eq!(model.config().name, "tiny");
+    assert_eq!(model.layer(0).w_down.k, 12);
+}
+
+#[test]
+fn r01_misaligned_base() {
+    let file = Image::tiny().build();
+    for misalignment in 1..64 {
+        let bytes = Bytes::new(&file, misalignment);
+        let found = Model::parse(bytes.get()).unwrap_err();
+        assert_eq!(found, LoadError::MisalignedBase { remainder: misalignment });
+    }
+}
+
+#[test]
+fn r02_shorter_than_header_and_table() {
+    let found = Model::parse(Bytes::new(&[], 0).get()).unwrap_err();
+    assert_eq!(found, LoadError::Truncated { need: 64, have: 0 });
+    let file = Image::tiny().build();
+    let found = Model::parse(Bytes::new(&file[..63], 0).get()).unwrap_err();
+    assert_eq!(found, LoadError::Truncated { need: 64, have: 63 });
+    let mut head = Image { total_len: Some(80), ..Image::tiny() }.build();
+    head.truncate(80);
+    let found = Model::parse(Bytes::new(&head, 0).get()).unwrap_err();
+    assert_eq!(found, LoadError::Truncated { need: 64 + 5 * 32, have: 80 });
+}
+
+#[test]
+fn r03_magic() {
+    refused(LoadError::BadMagic { found: 0 }, |image| image.magic = *b"GGUF\0\0\0\0");
+}
+
+#[test]
+fn r04_version() {
+    for version in [0, 2, 1 << 24, u32::MAX] {
+        refused(LoadError::UnsupportedVersion { expected: 1, found: 0 }, |image| image.version = version);
+    }
+}
+
+#[test]
+fn r05_total_len() {
+    for total_len in [0, 64, 4095, 1 << 40, u64::MAX] {
+        refused(LoadError::WrongLength { need: 0, have: 0 }, |image| image.total_len = Some(total_len));
+    }
+}
+
+#[test]
+fn r06_section_count() {
+    for n in [0, 8, u32::MAX] {
+        refused(LoadError::BadSectionCount { max: 0, found: 0 }, |image| image.n_sections = Some(n));
+    }
+}
+
+#[test]
+fn r07_header_checksum() {
+    refused(LoadError::HeaderChecksum { expected: 0, found: 0 }, |image| image.checksum = Some(1));
+}
+
+#[test]
+fn r08_reserved_header_bytes() {
+    refused(LoadError::ReservedNotZero { offset: 0 }, |image| image.reserved[15] = 1);
+    refused(LoadError::ReservedNotZero { offset: 0 }, |image| image.section(DIRECTORY).reserved = 1);
+}
+
+#[test]
+fn r09_required_features() {
+    for bit in [0, 63] {
+        refused(LoadError::UnsupportedFeatures { bits: 0 }, |image| image.required_features = 1 << bit);
+    }
+}
+
+#[test]
+fn r10_unknown_section() {
+    for id in [0, 8, u32::MAX] {
+        refused(LoadError::UnknownSection { found: 0 }, |image| image.section(SELF_TEST).id = id);
+    }
+}
+
+#[test]
+fn r11_section_order() {
+    refused(LoadError::SectionOrder { previous: 0, found: 0 }, |image| image.sections.swap(1, 2));
+    refused(LoadError::SectionOrder { previous: 0, found: 0 }, |image| {
+        let twice = image.sections[0].clone();
+        image.sections.insert(1, twice);
+    });
+}
+
+#[test]
+fn r12_missing_section() {
+    for id in [CONFIG, DIRECTORY, CHUNK_CHECKSUMS, TENSORS] {
+        let section = SectionId::Config;
+        refused(LoadError::MissingSection { id: section }, |image| image.sections.retain(|s| s.id != id));
+    }
+}
+
+#[test]
+fn r13_section_placement() {
+    let id = SectionId::Config;
+    for offset in [0, 1, 64, 255, 320, u64::MAX] {
+        let expected = LoadError::SectionPlacement { id, expected: 0, found: 0 };
+        refused(expected, |image| image.section(CONFIG).offset = Some(offset));
+        refused(expected, |image| image.section(TENSORS).offset = Some(offset));
+    }
+}
+
+#[test]
+fn r14_section_out_of_bounds() {
+    let id = SectionId::Tensors;
+    for length in [1 << 20, 1 << 62, u64::MAX] {
+        let expected = LoadError::SectionOutOfBounds { id, offset: 0, length: 0 };
+        refused(expected, |image| image.section(TENSORS).length = Some(length));
+        refused(expected, |image| image.section(CONFIG).length = Some(length));
+    }
+}
+
+#[test]
+fn r15_trailing_bytes() {
+    refused(LoadError::TrailingBytes { expected: 0, found: 0 }, |image| image.trailing = 1);
+}
+
+#[test]
+fn r16_gap() {
+    refused(LoadError::GapNotZero { offset: 0 }, |image| image.gap = 1);
+}
+
+#[test]
+fn r17_section_checksum() {
+    for id in [CONFIG, SELF_TEST, DIRECTORY, CHUNK_CHECKSUMS, TENSORS] {
+        let section = SectionId::Config;
+        let expected = LoadError::SectionChecksum { id: section, expected: 0, found: 0 };
+        refused(expected, |image| image.section(id).checksum = Some(1));
+    }
+}
+
+#[test]
+fn r18_section_length() {
+    let section = SectionId::Config;
+    for id in [CONFIG, SELF_TEST, DIRECTORY, CHUNK_CHECKSUMS] {
+        let expected = LoadError::SectionLength { id: section, expected: 0, found: 0 };
+        refused(expected, |image| image.section(id).bytes.push(0));
+        refused(expected, |image| {
+            image.section(id).bytes.pop();
+        });
+    }
+}
+
+#[test]
+fn r19_config_integers() {
+    let expected = LoadError::ConfigOutOfRange { field: "", min: 0, max: 0, found: 0 };
+    // dim, hidden_dim, n_layers, n_heads, n_kv_heads, head_dim, vocab_size, max_seq_len
+    for offset in (0..32).step_by(4) {
+        for value in [0, u32::MAX, 1 << 24] {
+            refused(expected, |image| image.put(CONFIG, offset, &value.to_le_bytes()));
+        }
+    }
+    // bos, n_eos, eos, name_len
+    for (offset, value) in [(44, VOCAB_SIZE), (56, 9), (60, VOCAB_SIZE), (104, 65)] {
+        refused(expected, |image| image.put(CONFIG, offset, &value.to_le_bytes()));
+    }
+    // 512 * 256 is more than a width may be.
+    refused(expected, |image| {
+        image.put(CONFIG, 12, &256_u32.to_le_bytes());
+        image.put(CONFIG, 20, &512_u32.to_le_bytes());
+    });
+}
+
+#[test]
+fn r20_config_multiples() {
+    let expected = LoadError::ConfigNotMultiple { field: "", found: 0, divisor: 0 };
+    refused(expected, |image| {
+        image.put(CONFIG, 12, &3_u32.to_le_bytes());
+        image.put(CONFIG, 16, &2_u32.to_le_bytes());
+    });
+    refused(expected, |image| image.put(CONFIG, 20, &5_u32.to_le_bytes()));
+}
+
+#[test]
+fn r21_config_floats() {
+    let expected = LoadError::ConfigBadFloat { field: "", found: 0.0 };
+    for value in [f32::NAN, f32::INFINITY, -1.0] {
+        // norm_eps, temperature, top_p
+        for offset in [32, 92, 100] {
+            refused(expected, |image| image.put(CONFIG, offset, &value.to_le_bytes()));
+        }
+        refused(expected, |image| image.put(CONFIG, 48, &f64::from(value).to_le_bytes()));
+    }
+    for offset in [32, 100] {
+        refused(expected, |image| image.put(CONFIG, offset, &0_f32.to_le_bytes()));
+    }
+    refused(expected, |image| image.put(CONFIG, 100, &1.5_f32.to_le_bytes()));
+}
+
+#[test]
+fn r22_config_codes() {
+    let expected = LoadError::ConfigUnknownCode { field: "", found: 0 };
+    refused(expected, |image| image.put(CONFIG, 36, &2_u32.to_le_bytes()));
+    refused(expected, |image| image.put(CONFIG, 40, &0b1_0111_u32.to_le_bytes()));
+}
+
+#[test]
+fn r23_config_name() {
+    for name in [b"a\x1b[m", b"\xff\xff\xff\xff"] {
+        refused(LoadError::ConfigBadName, |image| image.put(CONFIG, 108, name));
+    }
+}
+
+#[test]
+fn r24_config_reserved() {
+    // The second eos id, a byte after the name, the tail; and a bos id without its flag.
+    for offset in [64, 112, 172, 191] {
+        refused(LoadError::ConfigReservedNotZero { offset: 0 }, |image| image.put(CONFIG, offset, &[1]));
+    }
+    refused(LoadError::ConfigReservedNotZero { offset: 0 }, |image| image.put(CONFIG, 40, &[0b011]));
+}
+
+#[test]
+fn r25_another_tensor() {
+    let role = Role::Wq;
+    let expected = LoadError::WrongTensor { index: 0, expected: role, role: 0, layer: 0 };
+    refused(expected, |image| image.put_entry(2, 0, &18_u16.to_le_bytes()));
+    refused(expected, |image| image.put_entry(2, 2, &1_u16.to_le_bytes()));
+    refused(expected, |image| image.put_entry(0, 0, &99_u16.to_le_bytes()));
+}
+
+#[test]
+fn r26_layout() {
+    for code in [0, 5, 17, u16::MAX] {
+        let expected = LoadError::UnknownLayout { index: 0, found: 0 };
+        refused(expected, |image| image.put_entry(2, 4, &code.to_le_bytes()));
+    }
+    let (role, found) = (Role::Wq, Layout::I8);
+    // A float matrix, a ternary embedding, a half-precision norm.
+    for (index, code) in [(2, 1_u16), (0, 16), (1, 2)] {
+        let expected = LoadError::WrongLayout { index: 0, role, found };
+        refused(expected, |image| image.put_entry(index, 4, &code.to_le_bytes()));
+    }
+}
+
+#[test]
+fn r27_order_and_tiles() {
+    for offset in [6, 8, 9, 10, 11] {
+        refused(LoadError::UnsupportedOrder { index: 0 }, |image| image.put_entry(2, offset, &[1]));
+    }
+}
+
+#[test]
+fn r28_tensor_reserved() {
+    refused(LoadError::TensorReservedNotZero { index: 0 }, |image| image.put_entry(2, 7, &[1]));
+}
+
+#[test]
+fn r29_scale() {
+    let expected = LoadError::BadScale { index: 0, found: 0.0 };
+    for scale in [f32::NAN, f32::INFINITY, -0.0, -1.0] {
+        refused(expected, |image| image.put_entry(2, 12, &scale.to_le_bytes()));
+    }
+    refused(expected, |image| image.put_entry(0, 12, &2_f32.to_le_bytes()));
+}
+
+#[test]
+fn r30_shape() {
+    let expected = LoadError::WrongShape { index: 0, expected: (0, 0), found: (0, 0) };
+    for offset in [16, 24] {
+        for value in [0, 7, u64::MAX] {
+            refused(expected, |image| image.put_entry(2, offset, &value.to_le_bytes()));
+        }
+    }
+}
+
+#[test]
+fn r31_tensor_placement() {
+    let expected = LoadError::TensorPlacement { index: 0, expected: (0, 0), found: (0, 0) };
+    for offset in [32, 40] {
+        for value in [0, 1, 64, u64::MAX - 63] {
+            refused(expected, |image| image.put_entry(2, offset, &value.to_le_bytes()));
+        }
+    }
+}
+
+#[test]
+fn r32_payload_and_tensors_end_together() {
+    refused(LoadError::TensorOutOfBounds { index: 0, need: 0, have: 0 }, |image| {
+        image.section(TENSORS).bytes.truncate(64);
+        image.seal_payload();
+    });
+    refused(LoadError::PayloadNotCovered { expected: 0, found: 0 }, |image| {
+        image.section(TENSORS).bytes.extend([0; 64]);
+        image.seal_payload();
+    });
+}
+
+#[test]
+fn r33_self_test_count() {
+    for n in [0, MAX_SEQ_LEN + 1, u32::MAX] {
+        let expected = LoadError::SelfTestCount { max: 0, found: 0 };
+        refused(expected, |image| image.put(SELF_TEST, 0, &n.to_le_bytes()));
+    }
+}
+
+#[test]
+fn r34_self_test_reserved() {
+    refused(LoadError::SelfTestReserved, |image| image.put(SELF_TEST, 4, &[1]));
+}
+
+#[test]
+fn r35_self_test_id() {
+    let expected = LoadError::SelfTestId { found: 0, vocab_size: 0 };
+    refused(expected, |image| image.put(SELF_TEST, 16, &VOCAB_SIZE.to_le_bytes()));
+}
+
+#[test]
+fn r36_chunk_checksum() {
+    let mut image = Image::tiny();
+    image.section(TENSORS).bytes[5] ^= 1;
+    let bytes = Bytes::new(&image.build(), 0);
+    let found = Model::parse(bytes.get()).unwrap().verify_payload();
+    assert!(matches!(found, Err(LoadError::ChunkChecksum { index: 0, .. })), "{found:?}");
+}
+
+#[test]
+fn r37_trits() {
+    // A fourth code in each plane of row 1, and padding that is not zero.
+    for (byte, value) in
+        [(0, 0b0001_0111), (0, 0b0001_1101), (0, 0b0011_0101), (0, 0b1001_0101), (15, 0b0001_0110)]
+    {
+        payload_refused(LoadError::InvalidTrits { index: 2, row: 1 }, |image| {
+            let offset = image.tensor_offset(2) + 16 + byte;
+            image.put(TENSORS, offset, &[value]);
+            image.seal_payload();
+        });
+    }
+}
+
+#[test]
+fn r38_floats() {
+    for value in [f32::NAN, f32::NEG_INFINITY] {
+        for index in [0, 1, 13] {
+            payload_refused(LoadError::NotFinite { index, element: 1 }, |image| {
+                let offset = image.tensor_offset(index as usize) + 4;
+                image.put(TENSORS, offset, &value.to_le_bytes());
+                image.seal_payload();
+            });
+        }
+    }
+}
+
+#[test]
+fn r39_tensor_gap() {
+    payload_refused(LoadError::TensorGapNotZero { index: 2 }, |image| {
+        let offset = image.tensor_offset(2) - 1;
+        image.put(TENSORS, offset, &[1]);
+        image.seal_payload();
+    });
+}
+
+#[test]
+fn r40_tokenizer() {
+    for bytes in [vec![], vec![0; 64], vec![0xff; 4096]] {
+        let section = Section { id: TOKENIZER, bytes, ..Section::default() };
+        let found = parse(|image| image.sections.insert(1, section)).unwrap_err();
+        assert!(matches!(found, LoadError::Tokenizer(_)), "{found:?}");
+    }
+}
+
+#[test]
+fn r41_tokenizer_ids() {
+    let (tokenizer, _) = shipped_sections();
+    refused(LoadError::TokenizerIds { vocab_size: 0, found: 0 }, |image| image.sections.insert(1, tokenizer));
+}
+
+#[test]
+fn r42_chat_template() {
+    for bytes in [vec![], vec![0xff; 64]] {
+        let section = Section { id: CHAT_TEMPLATE, bytes, ..Section::default() };
+        let found = parse(|image| image.sections.insert(1, section)).unwrap_err();
+        assert!(matches!(found, LoadError::ChatTemplate(_)), "{found:?}");
+    }
+}
+
+#[test]
+fn r43_chat_template_without_tokenizer() {
+    let (_, template) = shipped_sections();
+    refused(LoadError::ChatTemplateAlone, |image| image.sections.insert(1, template));
+}
+
+/// The TOKENIZER and CHAT_TEMPLATE of the shipped model.
+fn shipped_sections() -> (Section, Section) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-tools/model/demo.tern");
+    let file = ModelFile::open(&path).expect("the shipped model");
+    let model = Model::parse(file.bytes()).expect("a whole model");
+    let section = |id, bytes: Option<&[u8]>| Section {
+        id,
+        bytes: bytes.expect("both sections").to_vec(),
+        ..Section::default()
+    };
+    (section(TOKENIZER, model.tokenizer_bytes()), section(CHAT_TEMPLATE, model.chat_template_bytes()))
+}
