@@ -4,6 +4,8 @@
 mod damage;
 #[path = "tokenizer/golden.rs"]
 mod golden;
+#[path = "tokenizer/import.rs"]
+mod import;
 #[path = "tokenizer/oracle.rs"]
 mod oracle;
 #[path = "tokenizer/rejections.rs"]

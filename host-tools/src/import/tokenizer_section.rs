@@ -92,6 +92,7 @@ impl Vocabulary {
         let max_word_bytes = word_ids.iter().map(|id| self.tokens[*id as usize].len()).max().unwrap_or(0);
         let mut added: Vec<&AddedToken> = self.added.iter().collect();
         added.sort_by_key(|token| token.content.as_bytes());
+        added.dedup();
         let token_bytes = self.tokens.concat();
         let added_bytes: Vec<u8> = added.iter().flat_map(|token| token.content.bytes()).collect();
 

@@ -1,6 +1,7 @@
 //! The command line from outside: exit status, and what goes to stdout and to stderr
 
 mod program;
+mod tokenize;
 
 use program::run;
 

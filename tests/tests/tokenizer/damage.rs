@@ -7,7 +7,7 @@ use super::support::{decode, encode};
 use ternlet::import::tokenizer_json;
 
 /// A complete tokenizer of few tokens, so that every byte of its section can be damaged.
-const SMALL: &str = r#"{
+pub(crate) const SMALL: &str = r#"{
     "added_tokens": [
         {"id": 8, "content": "<s>", "special": true, "normalized": false},
         {"id": 9, "content": "<sx", "special": false, "normalized": true}

@@ -1,0 +1,113 @@
+//! What the importer accepts, and how it refuses the rest: by name, with what it expected
+
+use serde_json::{Value, json};
+use ternlet::import::tokenizer_json;
+use ternlet_runtime::{Specials, Tokenizer};
+
+use super::damage::SMALL;
+use super::support::encode;
+
+/// `SMALL` with the value at `pointer` (RFC 6901) replaced.
+fn with(pointer: &str, value: Value) -> Vec<u8> {
+    let mut file: Value = serde_json::from_str(SMALL).expect("SMALL is JSON");
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer to a member");
+    match file.pointer_mut(parent).expect("a part of SMALL") {
+        Value::Object(members) => {
+            members.insert(key.into(), value);
+        }
+        Value::Array(elements) => elements[key.parse::<usize>().expect("an index")] = value,
+        _ => panic!("{parent} has no members"),
+    }
+    file.to_string().into_bytes()
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": true});
+    let cases = [
+        ("/model/type", json!("Unigram"), "model: expected BPE, found Unigram"),
+        ("/model/dropout", json!(0.1), "dropout"),
+        ("/model/byte_fallback", json!(true), "SentencePiece"),
+        ("/model/end_of_word_suffix", json!("</w>"), "end_of_word_suffix"),
+        ("/model/continuing_subword_prefix", json!("##"), "continuing_subword_prefix"),
+        ("/model/unk_token", json!("a"), "unk_token"),
+        ("/model/vocab", json!({}), "the vocabulary is empty"),
+        ("/model/vocab/b", json!(0), "\"a\" and \"b\" have the same id 0"),
+        ("/model/vocab/b", json!(1_048_576), "expected ids below 1048576, found 1048576"),
+        ("/model/merges/0", json!(["a", "x"]), "merge 0: \"x\" is not in the vocabulary"),
+        ("/model/merges/0", json!(["b", "b"]), "merge 0: \"bb\" is not in the vocabulary"),
+        ("/model/merges/0", json!("a b c"), "merge 0: expected two tokens"),
+        ("/normalizer", json!({"type": "NFC"}), "normalizer: expected none, found NFC"),
+        ("/pre_tokenizer", byte_level.clone(), "found [ByteLevel]"),
+        (
+            "/pre_tokenizer",
+            Value::Null,
+            "pre_tokenizer: expected the Llama-3 Split followed by ByteLevel, found []",
+        ),
+        ("/pre_tokenizer/pretokenizers/1", byte_level, "use_regex"),
+        ("/pre_tokenizer/pretokenizers/0/pattern", json!({"Regex": "\\p{L}+"}), "found \\p{L}+"),
+        ("/pre_tokenizer/pretokenizers/0/behavior", json!("Removed"), "Isolated"),
+        ("/pre_tokenizer/pretokenizers/0/invert", json!(true), "not inverted"),
+        ("/post_processor", json!({"type": "BertProcessing"}), "post_processor: BertProcessing"),
+        ("/post_processor/single", json!([]), "found it 0 times"),
+        ("/post_processor/special_tokens", json!({}), "token \"<s>\" has no ids"),
+        ("/post_processor/special_tokens/<s>/ids", json!([10]), "id 10 is outside the vocabulary of 10"),
+        ("/decoder", Value::Null, "decoder: expected ByteLevel, found nothing"),
+        ("/added_tokens/0/lstrip", json!(true), "added token \"<s>\": lstrip"),
+        ("/added_tokens/0/single_word", json!(true), "single_word"),
+        ("/added_tokens/0/content", json!("ab"), "expected its id 3 in the vocabulary, found 8"),
+        ("/added_tokens/0/id", json!(3), "its id 3 is that of \"ab\""),
+        ("/added_tokens/0/id", json!(4_000_000_000u32), "is too large"),
+        ("/added_tokens/0/content", json!("x".repeat(513)), "must be 1 to 512 bytes"),
+    ];
+    for (pointer, value, reason) in cases {
+        let section = tokenizer_json::read(&with(pointer, value)).and_then(|vocabulary| vocabulary.section());
+        let found = section.expect_err(pointer);
+        assert!(found.contains(reason), "{pointer}: {found}");
+    }
+    assert!(tokenizer_json::read(b"{}").unwrap_err().starts_with("not a tokenizer.json"));
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    for end in 0..SMALL.len() {
+        assert!(tokenizer_json::read(&SMALL.as_bytes()[..end]).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn older_spellings_and_repeats_mean_the_same() {
+    let expected = super::damage::small_section();
+    let same = [
+        with("/model/merges", json!(["a b", "a a", "Ġ ab"])),
+        with("/normalizer", json!({"type": "Sequence", "normalizers": []})),
+        with(
+            "/post_processor",
+            json!({"type": "Sequence", "processors": [{"type": "ByteLevel"}, {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [8], "tokens": ["<s>"]}}}]}),
+        ),
+        with("/truncation", json!({"max_length": 5, "strategy": "LongestFirst", "stride": 0})),
+    ];
+    for json in same {
+        assert_eq!(
+            tokenizer_json::read(&json).and_then(|vocabulary| vocabulary.section()),
+            Ok(expected.clone())
+        );
+    }
+}
+
+#[test]
+fn words_are_looked_up_before_merging_only_where_that_changes_nothing() {
+    // Merging "aab" gives "a", "ab": with ignore_merges the token "aab" wins, without it merging does.
+    let mut file: Value = serde_json::from_str(SMALL).unwrap();
+    file["model"]["vocab"]["aab"] = json!(10);
+    for (ignore_merges, expected) in [(true, &[10][..]), (false, &[0, 3])] {
+        file["model"]["ignore_merges"] = json!(ignore_merges);
+        let vocabulary = tokenizer_json::read(file.to_string().as_bytes()).unwrap();
+        let section = vocabulary.section().unwrap();
+        let tokenizer = Tokenizer::parse(&section).unwrap();
+        assert_eq!(encode(&tokenizer, "aab", Specials::AsText), expected);
+    }
+}
