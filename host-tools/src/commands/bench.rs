@@ -41,8 +41,9 @@ struct Report {
     /// Weight bytes per second of decoding, in 1e9.
     gb_per_s: f64,
     weight_bytes_per_token: u64,
-    /// The arena, and the weights used in place.
+    /// Peak resident set as the system counts it; where it does not tell, the file and the arena.
     peak_memory_bytes: u64,
+    /// The session's planned memory.
     arena_bytes: u64,
     /// Of every position that chose a token.
     logits_hash: String,
@@ -143,7 +144,8 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
         ms_per_token_p99: percentile(99),
         gb_per_s: mega(weight_bytes_per_token) / 1e3 * decode_tok_per_s,
         weight_bytes_per_token,
-        peak_memory_bytes: model.file_bytes() + session.used_bytes() as u64,
+        peak_memory_bytes: peak_resident_bytes()
+            .unwrap_or(model.file_bytes() + session.used_bytes() as u64),
         arena_bytes: session.used_bytes() as u64,
         logits_hash: format!("{:016x}", hash.finish()),
         prompt_tokens: args.prompt_tokens,
@@ -153,4 +155,12 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
         kv: options.kv.name(),
         model: model.config().name.as_str().to_owned(),
     })
+}
+
+/// Peak resident set of this process: `VmHWM` of Linux's `/proc/self/status`.
+fn peak_resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
 }
