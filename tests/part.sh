@@ -48,7 +48,7 @@ no_std() {
 # The bare-metal image on whole machines in QEMU, and its kernels' loops.
 bare_metal() {
     timeout --kill-after=10 $program_limit cargo test --package ternlet-tests --features system \
-        --test bare_metal --test image_loops --no-fail-fast
+        --test bare_metal --test bare_metal_session --test image_loops --no-fail-fast
 }
 
 case "${1:-}" in
