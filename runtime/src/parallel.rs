@@ -29,7 +29,7 @@ pub unsafe trait Parallel: Sync {
     fn n_workers(&self) -> usize;
 
     /// Calls `body(worker, range)` until the ranges cover `0..n`. Ranges are multiples of `grain`
-    /// long, but for the last.
+    /// long, but for the last. `body` must not call `run` again.
     fn run(&self, n: usize, grain: usize, body: &Body<'_>);
 }
 

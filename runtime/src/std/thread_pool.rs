@@ -25,8 +25,9 @@ use crate::parallel::{Body, Parallel};
 /// Chunks per worker: enough that a stolen share is small, few enough that streams stay long.
 const CHUNKS_PER_WORKER: usize = 8;
 
-/// Polls before an idle worker parks: tens of microseconds, longer than the gap between matrices.
-const SPINS: u32 = 20_000;
+/// Polls before an idle worker parks: about 0.1 ms at the 50 ns that a poll takes on a 3.6 GHz Zen 4,
+/// longer than the gap between matrices and short beside a scheduler's time slice.
+const SPINS: u32 = 2_000;
 
 /// Polls before a waiting thread starts to yield its time slice, so that with more threads than
 /// cores the one that holds the last chunk gets to run.
