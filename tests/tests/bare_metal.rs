@@ -77,6 +77,17 @@ fn without_a_model_the_board_says_what_to_do_and_stays_usable() {
 }
 
 #[test]
+fn memory_of_any_size_is_found_and_mapped() {
+    // Less than a gibibyte, not a whole number of 2 MiB, and several whole gibibytes.
+    for (memory_mib, text) in [(65, "memory  65 MiB"), (1025, "memory  1025 MiB"), (5120, "memory  5120 MiB")]
+    {
+        let machine = Machine { memory_mib: Some(memory_mib), ..machine(POWER_OFF) };
+        let found = VirtualBoard::boot(&machine).wait_for_power_off();
+        assert!(found.contains(text) && found.contains("0 bytes of heap in use"), "{found}");
+    }
+}
+
+#[test]
 fn noise_on_the_line_leaves_the_board_usable() {
     let mut board = VirtualBoard::boot(&machine(""));
     board.wait_for("board> ");
@@ -103,6 +114,10 @@ fn faults_are_reported_and_end_as_the_boot_arguments_say() {
             assert!(text.contains(part), "{drill}: expected {part:?}, found\n{text}");
         }
     }
+    // QEMU is told to end where a machine would start again.
+    let text =
+        VirtualBoard::boot(&machine("ternlet.on-fault=reset ternlet.drill=panic")).wait_for_power_off();
+    assert!(text.contains("a panic"), "{text}");
 }
 
 #[test]

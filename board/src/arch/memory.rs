@@ -84,12 +84,14 @@ impl Memory {
         Some(unsafe { core::slice::from_raw_parts(address as *const u8, n_bytes) })
     }
 
-    /// Maps `ram` and offers `free` of it, less the image, the device tree and the null page.
+    /// Maps `ram` except page 0 and offers `free` of it, less the image and the device tree.
     pub(crate) fn adopt(&mut self, ram: &Ranges, free: &Ranges) {
         self.free = free.clone();
-        // The image is mapped already, but for its guard pages, which must stay as they are.
+        // The image is mapped already, but for its guard pages, which must stay as they are. Page 0 is
+        // never mapped, so that following a null pointer faults.
         let mut unmapped = ram.clone();
         unmapped.remove(Self::image());
+        unmapped.remove(0..PAGE_BYTES);
         for piece in unmapped.iter() {
             let pages = inward(piece.start..piece.end.min(1 << ADDRESS_BITS));
             if self.tables.map(pages.clone(), Kind::Ram).is_ok() {
@@ -106,7 +108,7 @@ impl Memory {
         for gap in gaps.iter() {
             self.free.remove(gap);
         }
-        for owned in [0..PAGE_BYTES, Self::image(), outward(self.device_tree.clone())] {
+        for owned in [Self::image(), outward(self.device_tree.clone())] {
             self.free.remove(owned);
         }
     }
@@ -128,8 +130,8 @@ impl Memory {
         }
         self.free.remove(range.clone());
         let n_bytes = usize::try_from(range.end - range.start).ok()?;
-        // SAFETY: `free` holds only mapped RAM that nobody owns (`adopt`), not the null page, and
-        // this range left it just now: the slice is exclusive.
+        // SAFETY: `free` holds only mapped RAM that nobody owns and not page 0 (`adopt`), and this
+        // range left it just now: the slice is exclusive.
         Some(unsafe { core::slice::from_raw_parts_mut(range.start as *mut u8, n_bytes) })
     }
 
