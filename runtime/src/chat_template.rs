@@ -165,6 +165,12 @@ impl<'a> ChatTemplate<'a> {
         self.list(0)
     }
 
+    /// Whether every conversation starts with the token `id`.
+    #[must_use]
+    pub fn starts_with(&self, id: u32) -> bool {
+        self.start().next() == Some(Item::Special(id))
+    }
+
     /// What asks for an answer, after the last message.
     #[must_use]
     pub fn generation_prompt(&self) -> Items<'a> {

@@ -281,10 +281,14 @@ impl<'a> Conversation<'a> {
         let sink = IdSink { ids, n };
         let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink };
         if is_first {
+            // What the tokenizer puts before a text stands once, whether the template writes it or not.
+            if !tokenizer.prefix_ids().next().is_some_and(|id| template.starts_with(id)) {
+                tokenizer.prefix_ids().for_each(|id| e.sink.push(id));
+            }
             e.items(template.start())?;
             if !system.is_empty() {
                 e.items(template.before(Role::System))?;
-                e.text(system)?;
+                e.text(if template.trims_content() { system.trim() } else { system })?;
                 e.items(template.after(Role::System))?;
             }
         } else if self.is_answered {
@@ -308,4 +312,70 @@ struct EncodedTurn {
     total: usize,
     system_end: usize,
     turn_start: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::{Conversation, EncodeBuffers};
+    use crate::chat_template::{ChatTemplate, TEXT_ITEM, TRIMS_CONTENT};
+    use crate::tokenizer::Tokenizer;
+    use crate::tokenizer::layout::Header;
+    use crate::tokenizer::split::Split;
+
+    const BOS: u32 = 256;
+    const EOT: u32 = 257;
+
+    fn bytes_of(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
+        words.into_iter().flat_map(u32::to_le_bytes).collect()
+    }
+
+    /// One token for each byte, and two without bytes; the first of those stands before every text.
+    fn tokenizer_section() -> Vec<u8> {
+        let header = Header {
+            split: Split::Llama3,
+            n_tokens: 258,
+            n_token_bytes: 256,
+            n_merges: 0,
+            n_ranks: 0,
+            n_word_slots: 0,
+            max_word_bytes: 0,
+            n_added: 0,
+            n_added_bytes: 0,
+            n_prefix: 1,
+            n_suffix: 0,
+        };
+        let token_starts = (0..=256).chain([256, 256]);
+        let arrays = token_starts.chain([0; 9]).chain(0..256).chain([0; 259]).chain([0]).chain([BOS]);
+        [&header.encode()[..], &bytes_of(arrays), &(0..=255).collect::<Vec<u8>>()].concat()
+    }
+
+    /// `start`, then "S:" or "U:", the trimmed content, and `EOT`.
+    fn template_section(start: Option<u32>) -> Vec<u8> {
+        let n = u32::from(start.is_some());
+        let list_ends = [n, n, n + 1, n + 2, n + 2, n + 3, n + 4, n + 4];
+        let header = [TRIMS_CONTENT, 4].into_iter().chain(list_ends).chain([0, 0]);
+        let items =
+            start.map(|id| [id, 0]).into_iter().chain([[TEXT_ITEM, 2], [TEXT_ITEM, 4], [EOT, 4], [EOT, 4]]);
+        [bytes_of(header.chain(items.flatten())), b"S:U:".to_vec()].concat()
+    }
+
+    #[test]
+    fn a_conversation_starts_with_the_tokenizers_prefix_exactly_once() {
+        let section = tokenizer_section();
+        let tokenizer = Tokenizer::parse(&section).unwrap();
+        for start in [None, Some(BOS)] {
+            let section = template_section(start);
+            let template = ChatTemplate::parse(&section).unwrap();
+            let (mut history, mut text, mut bpe) = ([0; 64], [0; 64], [0; 64]);
+            let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
+            let mut conversation = Conversation::new(&mut history);
+            conversation.push_user(&tokenizer, &template, " be ", "\nhi ", 0, &mut buffers).unwrap();
+            let text = |text: &'static str| text.bytes().map(u32::from);
+            let expected =
+                [BOS].into_iter().chain(text("S:be")).chain([EOT]).chain(text("U:hi")).chain([EOT]);
+            assert!(conversation.ids().iter().copied().eq(expected), "{:?}", conversation.ids());
+        }
+    }
 }
