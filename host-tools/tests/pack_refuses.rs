@@ -258,3 +258,66 @@ fn wrong_usage_is_status_2_and_bad_paths_are_status_1() {
         assert_eq!(output.status.code(), Some(1), "{target}");
     }
 }
+
+#[test]
+fn an_unusable_tokenizer_is_refused_unless_it_is_left_out() {
+    let folder = Folder::new();
+    let source = folder.path().join("checkpoint");
+    Checkpoint::new(Form::Master).write(&source);
+    fs::write(source.join("tokenizer.json"), "{\"model\": 3}").expect("written");
+    let target = folder.path().join("out.tern");
+    let output = pack(&source, &target);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("tokenizer.json") && stderr.contains("--no-tokenizer"), "{stderr}");
+    assert!(!target.exists());
+    let mut without = Command::new(env!("CARGO_BIN_EXE_ternlet"));
+    let output = without
+        .arg("pack")
+        .arg(&source)
+        .arg("-o")
+        .arg(&target)
+        .arg("--no-tokenizer")
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_name_twice_in_a_weights_file_is_refused() {
+    let folder = Folder::new();
+    let source = folder.path().join("checkpoint");
+    Checkpoint::new(Form::Master).write(&source);
+    // Renaming one tensor to another's name of the same length leaves the header's length as it is.
+    let path = source.join("model.safetensors");
+    let file = fs::read(&path).expect("read");
+    let header_len =
+        usize::try_from(u64::from_le_bytes(file[..8].try_into().expect("8 bytes"))).expect("small");
+    let header = String::from_utf8(file[8..8 + header_len].to_vec()).expect("JSON");
+    let doubled = header.replace("layers.1.self_attn.k_proj", "layers.1.self_attn.v_proj");
+    fs::write(&path, [&file[..8], doubled.as_bytes(), &file[8 + header_len..]].concat()).expect("written");
+    let output = pack(&source, &folder.path().join("out.tern"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("expected") && stderr.contains("found"), "{stderr}");
+}
+
+#[test]
+fn verify_finds_a_flipped_byte_anywhere() {
+    let folder = Folder::new();
+    Checkpoint::new(Form::PackedMultiply).write(&folder.path().join("checkpoint"));
+    let target = folder.path().join("out.tern");
+    assert!(pack(&folder.path().join("checkpoint"), &target).status.success());
+    let file = fs::read(&target).expect("written");
+    let last = file.len() - 1;
+    for index in [0, 9, 70, 300, 1000, 4096, last / 2 + 2048, last] {
+        let mut damaged = file.clone();
+        damaged[index] ^= 0x10;
+        fs::write(&target, damaged).expect("written");
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_ternlet"));
+        let output = verify.arg("verify").arg(&target).output().expect("it runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "byte {index}");
+        assert!(stderr.starts_with("ternlet: verify: "), "byte {index}: {stderr}");
+    }
+}

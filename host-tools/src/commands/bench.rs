@@ -144,8 +144,7 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
         ms_per_token_p99: percentile(99),
         gb_per_s: mega(weight_bytes_per_token) / 1e3 * decode_tok_per_s,
         weight_bytes_per_token,
-        peak_memory_bytes: peak_resident_bytes()
-            .unwrap_or(model.file_bytes() + session.used_bytes() as u64),
+        peak_memory_bytes: peak_resident_bytes().unwrap_or(model.file_bytes() + session.used_bytes() as u64),
         arena_bytes: session.used_bytes() as u64,
         logits_hash: format!("{:016x}", hash.finish()),
         prompt_tokens: args.prompt_tokens,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use ternlet_runtime::format::{NO_LAYER, TensorEntry};
+use ternlet_runtime::format::{NO_LAYER, Role, TensorEntry};
 use ternlet_runtime::{KvType, MemoryPlan, Model, PlanOptions};
 
 use crate::error::Error;
@@ -108,7 +108,7 @@ impl Report {
         let ternary_parameters: u64 = ternary.iter().map(elements).sum();
         // Frequencies and row scales are derived from other figures: no parameters, but bytes.
         let is_parameter = |entry: &&TensorEntry| {
-            !matches!(entry.role.name(), "rope_inv_freq" | "token_embedding_scale" | "lm_head_scale")
+            !matches!(entry.role, Role::RopeInvFreq | Role::TokenEmbeddingScale | Role::LmHeadScale)
         };
         let parameters = ternary_parameters + other.iter().filter(is_parameter).map(elements).sum::<u64>();
         let bytes = |entries: &[TensorEntry]| entries.iter().map(|entry| entry.length).sum::<u64>();

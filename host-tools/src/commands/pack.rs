@@ -41,6 +41,9 @@ pub(crate) struct PackArgs {
     /// How the output head is stored
     #[arg(long, value_enum, default_value = "source")]
     head: HeadFlag,
+    /// Leave the tokenizer out; the file then works on ids only
+    #[arg(long)]
+    no_tokenizer: bool,
     /// What to call the model [default: the folder's name]
     #[arg(long)]
     name: Option<String>,
@@ -52,9 +55,14 @@ pub(crate) fn run(args: &PackArgs) -> Result<(), Error> {
         let directory = checkpoint_directory(&args.source)?;
         let name = args.name.clone().unwrap_or_else(|| folder_name(&directory));
         let source = Bitnet::open(&directory, &name)?;
-        let tokenizer = tokenizer_file::read_directory(&directory)?;
+        let tokenizer = match args.no_tokenizer {
+            true => None,
+            false => tokenizer_file::read_directory(&directory)
+                .map_err(|e| e.hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
+        };
         let chat_template = match &tokenizer {
             Some(section) => chat_template_section(&directory, section)?,
+            None if args.no_tokenizer => None,
             None => {
                 eprintln!(
                     "ternlet: pack: {name}: no tokenizer beside the weights; the file works on ids only"

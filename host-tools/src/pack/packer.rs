@@ -67,16 +67,22 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
     let mut row_scales = Vec::new();
     for tensor in schedule.iter() {
         match tensor.kind {
-            TensorKind::Ternary => write_ternary(&mut writer, source, &tensor)?,
+            TensorKind::Ternary => write_ternary(&mut writer, source, &tensor, progress)?,
             TensorKind::Table if is_i8(tensor.role) => {
                 let mut rows = I8Rows::new(source.table_layout(&tensor)?);
                 writer.begin(1.0)?;
-                source.table_rows(&tensor, &mut |row| writer.write(rows.quantise(row)))?;
+                source.table_rows(&tensor, &mut |row| {
+                    progress(writer.position(), total);
+                    writer.write(rows.quantise(row))
+                })?;
                 row_scales = rows.into_scales();
             }
             TensorKind::Table => {
                 writer.begin(1.0)?;
-                source.table_rows(&tensor, &mut |row| writer.write(row))?;
+                source.table_rows(&tensor, &mut |row| {
+                    progress(writer.position(), total);
+                    writer.write(row)
+                })?;
             }
             TensorKind::Vector => {
                 let values = match tensor.role {
@@ -88,8 +94,8 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
                 writer.write(&bytes)?;
             }
         }
-        progress(writer.position(), total);
     }
+    progress(total, total);
     writer.finish(0)?;
     writer.finish(self_test::logits_hash(output.path())?)?;
     output.publish()?;
@@ -100,6 +106,7 @@ fn write_ternary(
     writer: &mut ModelWriter<'_>,
     source: &dyn Source,
     tensor: &ExpectedTensor,
+    progress: &dyn Fn(u64, u64),
 ) -> Result<(), Error> {
     let index = |value: u64| usize::try_from(value).expect("at most MAX_DIM");
     let mut rows = source.ternary(tensor)?;
@@ -108,6 +115,7 @@ fn write_ternary(
     for row in 0..index(tensor.n) {
         rows.pack_row(row, &mut packed)?;
         writer.write(&packed)?;
+        progress(writer.position(), writer.payload_bytes());
     }
     Ok(())
 }
