@@ -1,14 +1,14 @@
 //! Text to token ids and back, over tables that lie in the model file
 //!
-//! The life of a prompt: [`added`] cuts out tokens that are recognised in raw text (`<|eot_id|>`), [`split`] cuts the
-//! rest into words, [`bpe`] merges the bytes of each word into token ids. The life of an answer: ids to bytes through
+//! The life of a prompt: `added` cuts out tokens that are recognised in raw text (`<|eot_id|>`), [`split`] cuts the
+//! rest into words, `bpe` merges the bytes of each word into token ids. The life of an answer: ids to bytes through
 //! the token table, bytes to text through [`StreamDecoder`], which never lets half a character out.
 //!
 //! Ids and text equal those of the `tokenizers` crate. All tables are used in place ([`layout`] defines them), nothing
 //! allocates, and merging works in a scratch buffer that the caller sizes with [`Tokenizer::scratch_bytes`].
 
-pub mod added;
-pub mod bpe;
+mod added;
+mod bpe;
 mod decode;
 mod encode;
 mod error;

@@ -12,7 +12,7 @@ use super::tables::{Tables, Word, span, value};
 
 /// A stretch of text, or a token that was recognised in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece<'t> {
+pub(super) enum Piece<'t> {
     /// Text without tokens, to be split into words; not empty.
     Text(&'t str),
     /// A recognised token.

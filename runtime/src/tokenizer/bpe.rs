@@ -32,7 +32,7 @@ const NEXT: usize = 2;
 
 /// Number of u32 that a word of `word_bytes` needs to be merged.
 #[must_use]
-pub const fn scratch_len(word_bytes: usize) -> usize {
+pub(super) const fn scratch_len(word_bytes: usize) -> usize {
     word_bytes.saturating_mul(SCRATCH_PER_BYTE)
 }
 
