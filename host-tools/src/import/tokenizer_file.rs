@@ -34,7 +34,10 @@ fn section(file: &[u8]) -> Result<Vec<u8>, String> {
     }
     // Rank files are ASCII; the protocol buffers of SentencePiece, also called tokenizer.model, hold zero bytes.
     match str::from_utf8(file) {
-        Ok(text) if text.is_ascii() && !file.contains(&0) => tiktoken::read(text)?.section(),
+        Ok(text) if text.is_ascii() && !file.contains(&0) => {
+            let vocabulary = tiktoken::read(text);
+            vocabulary.map_err(|e| format!("no tokenizer.json, and as a rank file: {e}"))?.section()
+        }
         _ => {
             Err("expected a tokenizer.json or a rank file, found neither (SentencePiece is not supported)"
                 .into())
