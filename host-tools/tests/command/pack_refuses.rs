@@ -2,16 +2,17 @@
 //!
 //! Checkpoints are made here by code, spoiled in one place each, and given to the real program.
 
-#[path = "pack_refuses/checkpoint.rs"]
 mod checkpoint;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Output};
+use std::process::{self, Output};
 
 use checkpoint::{Checkpoint, Form, Tensor};
 use serde_json::json;
+
+use crate::program::{run, ternlet};
 
 /// An empty folder of this test run, removed at the end of its test.
 struct Folder(PathBuf);
@@ -39,13 +40,7 @@ impl Drop for Folder {
 
 /// Runs `ternlet pack` and returns its output.
 fn pack(source: &Path, target: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ternlet"))
-        .arg("pack")
-        .arg(source)
-        .arg("-o")
-        .arg(target)
-        .output()
-        .expect("it runs")
+    ternlet().arg("pack").arg(source).arg("-o").arg(target).output().expect("it runs")
 }
 
 /// Runs `ternlet pack` on a spoiled checkpoint. It must fail with one line that holds each of `words`, then a hint or
@@ -81,8 +76,7 @@ fn every_form_of_an_honest_checkpoint_packs_and_verifies() {
             let target = folder.path().join("out.tern");
             let output = pack(&folder.path().join("checkpoint"), &target);
             assert!(output.status.success(), "{form:?}: {}", String::from_utf8_lossy(&output.stderr));
-            let mut verify = Command::new(env!("CARGO_BIN_EXE_ternlet"));
-            let verified = verify.arg("verify").arg(&target).output().expect("it runs");
+            let verified = ternlet().arg("verify").arg(&target).output().expect("it runs");
             assert!(verified.status.success(), "{form:?}: {}", String::from_utf8_lossy(&verified.stderr));
         }
     }
@@ -240,8 +234,6 @@ fn shards_that_disagree_with_their_index() {
 
 #[test]
 fn wrong_usage_is_status_2_and_bad_paths_are_status_1() {
-    let run =
-        |args: &[&str]| Command::new(env!("CARGO_BIN_EXE_ternlet")).args(args).output().expect("it runs");
     assert_eq!(run(&["pack"]).status.code(), Some(2));
     assert_eq!(run(&["pack", "x", "-o", "y", "--head", "int3"]).status.code(), Some(2));
     for args in
@@ -271,7 +263,7 @@ fn an_unusable_tokenizer_is_refused_unless_it_is_left_out() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("tokenizer.json") && stderr.contains("--no-tokenizer"), "{stderr}");
     assert!(!target.exists());
-    let mut without = Command::new(env!("CARGO_BIN_EXE_ternlet"));
+    let mut without = ternlet();
     let output = without
         .arg("pack")
         .arg(&source)
@@ -314,7 +306,7 @@ fn verify_finds_a_flipped_byte_anywhere() {
         let mut damaged = file.clone();
         damaged[index] ^= 0x10;
         fs::write(&target, damaged).expect("written");
-        let mut verify = Command::new(env!("CARGO_BIN_EXE_ternlet"));
+        let mut verify = ternlet();
         let output = verify.arg("verify").arg(&target).output().expect("it runs");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "byte {index}");
