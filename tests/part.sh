@@ -31,6 +31,14 @@ docs() {
 
 host() { timeout --kill-after=10 $((4 * program_limit)) cargo test --workspace --no-fail-fast; }
 
+# The README's first command: the model that ships answers through a pipe, a line for a line.
+first_prompt() {
+    local answer
+    answer=$(echo "set gpio 17 high" | timeout --kill-after=10 $program_limit cargo run --release --bin ternlet)
+    echo "first-prompt: $answer"
+    grep -q gpio_set <<<"$answer"
+}
+
 # emulated CPU: the same tests as `host`, built once for Arm, run under QEMU as that CPU.
 emulated() {
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="timeout --kill-after=10 $program_limit qemu-aarch64 -cpu $1"
@@ -53,6 +61,7 @@ bare_metal() {
 
 case "${1:-}" in
     setup | shell | format | lint | docs | host) "$1" ;;
+    first-prompt) first_prompt ;;
     cortex-* | neoverse-*) emulated "$1" ;;
     no-std) no_std ;;
     bare-metal) bare_metal ;;

@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parts=(setup shell format lint docs host cortex-a53 cortex-a76 neoverse-n2 no-std bare-metal)
+parts=(setup shell format lint docs host first-prompt cortex-a53 cortex-a76 neoverse-n2 no-std bare-metal)
 [ $# -eq 0 ] || parts=("$@")
 
 export CARGO_TERM_COLOR=never
@@ -24,7 +24,7 @@ closing_lines() {
     awk '/^ +(Running|Doc-tests) / { program = $0 }
         /^test result: ok. 0 passed; 0 failed;/ { next }
         /^test result:/ { print program; print }
-        /^test .* FAILED$|^setup: / { print }' "$1"
+        /^test .* FAILED$|^setup: |^first-prompt: / { print }' "$1"
 }
 
 # count LOG STATUS: sets p and f, the tests that LOG's closing lines name; a part without any counts as one test.
