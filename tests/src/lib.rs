@@ -1,11 +1,13 @@
 //! Support code of the cross-crate tests.
 
 mod models;
+mod npy;
 mod sessions;
 #[cfg(feature = "system")]
 mod virtual_board;
 
 pub use models::shipped_model;
-pub use sessions::{aligned_arena, hash_of, open_session};
+pub use npy::NpyArray;
+pub use sessions::{aligned_arena, hash_of, logits_of, open_session};
 #[cfg(feature = "system")]
 pub use virtual_board::{VirtualBoard, image};

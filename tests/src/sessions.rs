@@ -28,6 +28,36 @@ pub fn open_session<R>(
     body(session)
 }
 
+/// The logits of all positions of `ids`, `[tokens, vocab_size]`, run `batch` rows at a time in slot 0.
+///
+/// # Panics
+/// If a pass fails.
+#[must_use]
+pub fn logits_of(
+    model: &Model<'_>,
+    kernels: &'static Kernels,
+    parallel: &dyn Parallel,
+    options: &PlanOptions,
+    ids: &[u32],
+    batch: u32,
+) -> Vec<f32> {
+    let n_workers = u32::try_from(parallel.n_workers()).expect("few workers");
+    let options = PlanOptions { max_batch: batch, max_logit_rows: batch, n_workers, ..*options };
+    open_session(model, kernels, parallel, &options, |mut session| {
+        let mut all = Vec::new();
+        let mut pos = 0;
+        for ids in ids.chunks(batch as usize) {
+            let rows: Vec<Row> = (pos..)
+                .zip(ids)
+                .map(|(pos, &token_id)| Row { slot: 0, pos, token_id, wants_logits: true })
+                .collect();
+            all.extend_from_slice(session.transformer().forward(&rows).expect("the pass succeeds"));
+            pos += u32::try_from(rows.len()).expect("at most a batch");
+        }
+        all
+    })
+}
+
 /// The logits hash of all positions of `ids`, run `batch` rows at a time.
 ///
 /// # Panics
@@ -41,23 +71,10 @@ pub fn hash_of(
     ids: &[u32],
     batch: u32,
 ) -> u64 {
-    let n_workers = u32::try_from(parallel.n_workers()).expect("few workers");
-    let options = PlanOptions { max_batch: batch, max_logit_rows: batch, n_workers, ..*options };
-    let vocab_size = model.config().vocab_size as usize;
-    open_session(model, kernels, parallel, &options, |mut session| {
-        let mut hash = LogitsHash::new();
-        let mut pos = 0;
-        for ids in ids.chunks(batch as usize) {
-            let rows: Vec<Row> = (pos..)
-                .zip(ids)
-                .map(|(pos, &token_id)| Row { slot: 0, pos, token_id, wants_logits: true })
-                .collect();
-            let logits = session.transformer().forward(&rows).expect("the pass succeeds");
-            for logits in logits.chunks_exact(vocab_size) {
-                hash.update(pos, logits);
-                pos += 1;
-            }
-        }
-        hash.finish()
-    })
+    let logits = logits_of(model, kernels, parallel, options, ids, batch);
+    let mut hash = LogitsHash::new();
+    for (pos, logits) in (0..).zip(logits.chunks_exact(model.config().vocab_size as usize)) {
+        hash.update(pos, logits);
+    }
+    hash.finish()
 }

@@ -1,0 +1,89 @@
+//! One case: its files, and its checkpoint packed into a model file
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use ternlet::import::bitnet::Bitnet;
+use ternlet::pack::{HeadForm, PackRequest, pack};
+use ternlet_kernels::{CpuFeatures, Kernels};
+use ternlet_runtime::{KvType, Model, ModelFile, PlanOptions, Serial};
+use ternlet_tests::{NpyArray, logits_of};
+
+/// A directory of `tests/golden/` that holds a checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+}
+
+/// Scales multiply (autobitlinear), magnitudes as in the 2B-4T checkpoint.
+pub(crate) const MULTIPLYING: Case = Case { name: "a2_bitnet_hubscale_packed" };
+/// Scales divide (bitlinear); comes with a trace.
+pub(crate) const DIVIDING: Case = Case { name: "b2_bitnet_packed_bitlinear" };
+/// f16 masters under 1bitLLM's names, `SiLU`.
+pub(crate) const MASTERS: Case = Case { name: "f_1bitllm_style_f16" };
+
+impl Case {
+    /// The path of one of its files.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(self.name).join(name)
+    }
+
+    /// `expected.json` and its like.
+    pub(crate) fn json(&self, name: &str) -> Value {
+        let path = self.file(name);
+        let text = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    /// The reference's array `name`, `[rows, vocab_size]`.
+    pub(crate) fn logits(&self, name: &str) -> Vec<f32> {
+        NpyArray::read(&self.file(name)).values
+    }
+
+    /// The prompt of the strict rule.
+    pub(crate) fn input_ids(&self) -> Vec<u32> {
+        ids(&self.json("expected.json")["input_ids"])
+    }
+
+    /// The ids that the reference appends to the prompt, each the one with the largest logit.
+    pub(crate) fn greedy_ids(&self) -> Vec<u32> {
+        ids(&self.json("expected.json")["greedy_f32"]["ids"])
+    }
+
+    /// Packs the checkpoint and hands the model to `body`.
+    pub(crate) fn with_model<R>(&self, head: HeadForm, body: impl FnOnce(&Model<'_>) -> R) -> R {
+        static N_PACKED: AtomicU32 = AtomicU32::new(0);
+        let n = N_PACKED.fetch_add(1, Ordering::Relaxed);
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("golden-{}-{n}.tern", std::process::id()));
+        let source = Bitnet::open(&self.file(""), self.name).unwrap_or_else(|e| panic!("{e}"));
+        let request =
+            PackRequest { source: &source, tokenizer: None, chat_template: None, head, target: &target };
+        pack(request, &|_, _| {}).unwrap_or_else(|e| panic!("{e}"));
+        let file = ModelFile::open(&target).unwrap_or_else(|e| panic!("{}: {e}", target.display()));
+        // Mapped, the file needs no name any more; without one nothing is left behind when a test fails.
+        fs::remove_file(&target).expect("a file of this test");
+        let model = Model::parse(file.bytes()).unwrap_or_else(|e| panic!("{}: {e}", self.name));
+        body(&model)
+    }
+}
+
+/// A JSON array of token ids.
+pub(crate) fn ids(json: &Value) -> Vec<u32> {
+    serde_json::from_value(json.clone()).expect("an array of token ids")
+}
+
+/// A session's options for `n` ids.
+pub(crate) fn options(n: usize, kv: KvType) -> PlanOptions {
+    let context = u32::try_from(n).expect("a short prompt");
+    PlanOptions { context, kv, max_prompt_bytes: 0, ..PlanOptions::default() }
+}
+
+/// The logits of all positions of `ids`, in one pass on the best kernels of this CPU.
+pub(crate) fn logits(model: &Model<'_>, kv: KvType, ids: &[u32]) -> Vec<f32> {
+    let kernels = Kernels::best(CpuFeatures::detect());
+    let options = options(ids.len(), kv);
+    logits_of(model, kernels, &Serial, &options, ids, options.context)
+}
