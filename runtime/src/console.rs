@@ -7,6 +7,7 @@
 
 mod command;
 mod line;
+mod obey;
 mod stats;
 mod wire;
 
@@ -14,11 +15,11 @@ use core::fmt;
 
 use embedded_io::{Read, ReadReady, Write};
 
-use self::command::{Command, Setting};
+use self::command::Command;
 use self::line::{LineEditor, LineEvent, read_plain};
 use self::stats::Stats;
 use self::wire::Wire;
-use crate::chat_template::{ChatTemplate, Role};
+use crate::chat_template::ChatTemplate;
 use crate::conversation::{Conversation, EncodeBuffers, PromptError};
 use crate::logits_hash::LogitsHash;
 use crate::sampler::{Sampler, SamplerError, SamplerOptions};
@@ -157,7 +158,7 @@ impl<'a> Console<'a> {
         })
     }
 
-    /// Prompts that failed so far.
+    /// Lines that failed so far: prompts, commands and settings.
     #[must_use]
     pub fn n_failed(&self) -> u32 {
         self.n_failed
@@ -205,11 +206,13 @@ impl<'a> Console<'a> {
                     }
                 }
                 LineEvent::TooLong { found } => {
-                    self.n_failed += 1;
                     let have = self.line.len();
-                    wire.notice(format_args!(
-                        "error: the line has {found} bytes, at most {have} fit; it was not sent, shorten it"
-                    ))?;
+                    self.refuse(
+                        &mut wire,
+                        format_args!(
+                            "the line has {found} bytes, at most {have} fit; it was not sent, shorten it"
+                        ),
+                    )?;
                 }
                 LineEvent::Cancelled => {}
                 LineEvent::End => return Ok(Ended::EndOfInput),
@@ -233,13 +236,10 @@ impl<'a> Console<'a> {
         let outcome = match core::str::from_utf8(&line[..len]) {
             Ok(text) => self.take_text(text, wire, clock),
             Err(e) => {
-                self.n_failed += 1;
                 let at = e.valid_up_to();
-                wire.notice(format_args!(
-                    "error: the line is not UTF-8: byte {at} is 0x{:02x}; it was not sent",
-                    line[at]
-                ))
-                .map(|()| None)
+                let byte = line[at];
+                let why = format_args!("the line is not UTF-8: byte {at} is 0x{byte:02x}; it was not sent");
+                self.refuse(wire, why).map(|()| None)
             }
         };
         self.line = line;
@@ -271,103 +271,15 @@ impl<'a> Console<'a> {
         match command::parse(text) {
             Ok(Command::Quit) => return Ok(Some(Ended::Quit)),
             Ok(command) => self.obey(command, wire, clock)?,
-            Err(e) => {
-                self.n_failed += 1;
-                wire.notice(format_args!("error: {e}"))?;
-            }
+            Err(e) => self.refuse(wire, format_args!("{e}"))?,
         }
         Ok(None)
-    }
-
-    fn obey<IO, N>(
-        &mut self,
-        command: Command<'_>,
-        wire: &mut Wire<'_, IO, N>,
-        clock: &dyn Fn() -> u64,
-    ) -> Result<(), IO::Error>
-    where
-        IO: Read + ReadReady + Write,
-        N: Write,
-    {
-        match command {
-            Command::Help => wire.notice(format_args!("{}", command::HELP)),
-            Command::Reset => {
-                self.reset();
-                wire.notice(format_args!("the conversation is forgotten"))
-            }
-            Command::System(text) => {
-                if !self.template.is_some_and(|template| template.has_place(Role::System)) {
-                    return wire.notice(format_args!("error: this model has no place for a system message"));
-                }
-                self.system.clear();
-                if self.system.push_str(text).is_err() {
-                    let (found, have) = (text.len(), MAX_SYSTEM_BYTES);
-                    return wire.notice(format_args!(
-                        "error: the system message has {found} bytes, at most {have} fit; there is none"
-                    ));
-                }
-                self.reset();
-                wire.notice(format_args!("the system message is set; the conversation starts over"))
-            }
-            Command::Set(setting) => self.set(setting, wire),
-            Command::Stats => {
-                let hash = self.hash.finish();
-                self.stats.report(&self.session, self.conversation.ids().len(), hash, wire)
-            }
-            Command::SelfTest => self.self_test(wire, clock),
-            // Ends the run, before this is called.
-            Command::Quit => Ok(()),
-        }
     }
 
     fn reset(&mut self) {
         self.conversation.reset();
         self.session.truncate(0);
         self.hash = LogitsHash::new();
-    }
-
-    fn set<IO, N>(&mut self, setting: Setting, wire: &mut Wire<'_, IO, N>) -> Result<(), IO::Error>
-    where
-        IO: Read + ReadReady + Write,
-        N: Write,
-    {
-        let mut options = *self.sampler.options();
-        match setting {
-            Setting::Temperature(v) => options.temperature = v,
-            Setting::TopK(v) => options.top_k = v,
-            Setting::TopP(v) => options.top_p = v,
-            Setting::Seed(v) => options.seed = v,
-            Setting::MaxTokens(0) => {
-                return wire.notice(format_args!("error: tokens: expected at least 1, found 0"));
-            }
-            Setting::MaxTokens(v) => self.options.max_answer_tokens = v,
-        }
-        match Sampler::new(options) {
-            Ok(sampler) => self.sampler = sampler,
-            Err(e) => return wire.notice(format_args!("error: {e}")),
-        }
-        let SamplerOptions { temperature, top_k, top_p, seed } = options;
-        let tokens = self.options.max_answer_tokens;
-        wire.notice(format_args!(
-            "temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}, tokens {tokens}"
-        ))
-    }
-
-    fn self_test<IO, N>(
-        &mut self,
-        wire: &mut Wire<'_, IO, N>,
-        clock: &dyn Fn() -> u64,
-    ) -> Result<(), IO::Error>
-    where
-        IO: Read + ReadReady + Write,
-        N: Write,
-    {
-        let start = clock();
-        // The test uses slot 0; the next prompt prefills the conversation again.
-        match self.session.self_test() {
-            Ok(report) => stats::self_test_line(&self.session, report, clock().saturating_sub(start), wire),
-            Err(e) => wire.notice(format_args!("selftest: no result: {e}")),
-        }
     }
 
     /// Answers a prompt; reports what went wrong with it.
@@ -400,15 +312,11 @@ impl<'a> Console<'a> {
             }
             Ok(AnswerEnd::Interrupted) => wire.text("\n"),
             Err(TurnError::Stream(e)) => Err(e),
-            Err(TurnError::Prompt(e)) => {
-                self.n_failed += 1;
-                wire.notice(format_args!("error: {e}"))
-            }
+            Err(TurnError::Prompt(e)) => self.refuse(wire, format_args!("{e}")),
             Err(TurnError::Forward(e)) => {
-                self.n_failed += 1;
                 self.reset();
                 wire.text("\n")?;
-                wire.notice(format_args!("error: {e}; the conversation was reset"))
+                self.refuse(wire, format_args!("{e}; the conversation was reset"))
             }
         }
     }

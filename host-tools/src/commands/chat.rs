@@ -100,7 +100,7 @@ pub(crate) fn converse(path: Option<&Path>, flags: &ChatFlags) -> Result<(), Err
             Ok(_) if interactive => Ok(()),
             Ok(_) => match console.n_failed() {
                 0 => Ok(()),
-                n => Err(Error::new("stdin", format!("{n} of the lines got no answer, see above"))),
+                n => Err(Error::new("stdin", format!("{n} of the lines failed, see above"))),
             },
         }
     })
