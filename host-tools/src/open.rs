@@ -114,13 +114,17 @@ pub(crate) fn with_model<R>(
 ) -> Result<R, Error> {
     let parse = |bytes| {
         Model::parse(bytes).map_err(|e| {
-            Error::new(display_name(path), e).hint("pack it again with: ternlet pack SOURCE -o FILE")
+            Error::new(display_name(path), e)
+                .hint("copy the file again, or pack it again with: ternlet pack SOURCE -o FILE")
         })
     };
     match path {
         None => body(parse(shipped::MODEL)?),
         Some(path) => {
-            let file = ModelFile::open(path).map_err(|e| Error::new(path.display(), e))?;
+            let file = ModelFile::open(path).map_err(|e| {
+                Error::new(path.display(), format!("expected a model file, found none: {e}"))
+                    .hint("ternlet pack SOURCE -o FILE makes one of a checkpoint")
+            })?;
             body(parse(file.bytes())?)
         }
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use ternlet_runtime::{LogitsHash, Row, Session, argmax};
 
 use crate::error::Error;
-use crate::ids::read_ids;
+use crate::ids::{IdsNeeded, read_ids};
 use crate::npy::NpyWriter;
 use crate::open::{Needs, RunFlags, with_session};
 use crate::output::out;
@@ -62,7 +62,8 @@ const MAX_BATCH: u32 = 256;
 
 /// Runs the command.
 pub(crate) fn run(args: &LogitsArgs) -> Result<(), Error> {
-    let ids = read_ids(&args.ids_file)?;
+    let needed = IdsNeeded { min: 1, n_more: args.greedy.unwrap_or(0) };
+    let ids = read_ids(&args.ids_file, &args.file, needed)?;
     let n_ids = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let max_batch = match args.mode {
         Mode::Prefill => n_ids.clamp(1, MAX_BATCH),

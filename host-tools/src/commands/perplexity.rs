@@ -8,7 +8,7 @@ use clap::Args;
 use ternlet_runtime::Row;
 
 use crate::error::Error;
-use crate::ids::read_ids;
+use crate::ids::{IdsNeeded, read_ids};
 use crate::npy::NpyWriter;
 use crate::open::{Needs, RunFlags, with_session};
 use crate::output::out;
@@ -34,13 +34,9 @@ const BATCH: u32 = 32;
 
 /// Runs the command.
 pub(crate) fn run(args: &PerplexityArgs) -> Result<(), Error> {
-    let ids = read_ids(&args.ids_file)?;
-    if ids.len() < 2 {
-        return Err(Error::new(
-            args.ids_file.display(),
-            format!("expected at least 2 ids, found {}", ids.len()),
-        ));
-    }
+    // The first id is given; the others are predicted.
+    let needed = IdsNeeded { min: 2, n_more: 0 };
+    let ids = read_ids(&args.ids_file, &args.file, needed)?;
     let context = Some(u32::try_from(ids.len()).unwrap_or(u32::MAX));
     let needs = Needs { context, max_batch: BATCH, max_logit_rows: BATCH, max_prompt_bytes: 0 };
     let nll = with_session(Some(&args.file), &args.run, needs, |mut session| {

@@ -39,13 +39,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
     let needs = Needs { context: args.ctx, max_batch: 32, max_logit_rows: 1, max_prompt_bytes: 0 };
     with_session(path, &args.run, needs, |mut session| {
         let ids = encode_prompt(&display_name(path), session.model(), &args.prompt)?;
-        let context = session.plan().options().context as usize;
-        if ids.len() > context {
-            return Err(Error::new(
-                "--prompt",
-                format!("expected at most {context} tokens, the context, found {}", ids.len()),
-            )
-            .hint("shorten the prompt or raise --ctx (the model has its own maximum)"));
+        let context = session.plan().options().context;
+        if ids.len() > context as usize {
+            let max_seq_len = session.model().config().max_seq_len;
+            let problem = format!("expected at most {context} tokens, the context, found {}", ids.len());
+            let e = Error::new("--prompt", problem);
+            return Err(match context < max_seq_len {
+                true => e.hint(format_args!("shorten the prompt or raise --ctx, here at most {max_seq_len}")),
+                false => e.hint("shorten the prompt: this model takes no more"),
+            });
         }
         generate(&mut session, &ids, args)
     })
