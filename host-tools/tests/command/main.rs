@@ -1,7 +1,10 @@
 //! The command line from outside: exit status, and what goes to stdout and to stderr
 
+mod ids;
 mod pack_refuses;
 mod program;
+mod prompt;
+mod run;
 mod tokenize;
 
 use program::run;

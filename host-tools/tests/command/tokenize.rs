@@ -1,10 +1,9 @@
 //! `ternlet tokenize` from outside: JSON lines in, JSON lines out
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
-use crate::program::ternlet;
+use crate::program::{feed, ternlet};
 
 /// Runs `ternlet tokenize` on the golden tokenizer with `lines` on stdin.
 fn tokenize(flags: &[&str], lines: &[u8]) -> Output {
@@ -12,11 +11,7 @@ fn tokenize(flags: &[&str], lines: &[u8]) -> Output {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(golden);
     let mut command = ternlet();
     command.arg("tokenize").arg(file).args(flags);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("ternlet starts");
-    // A program that has ended with a usage error reads no input.
-    let _ = child.stdin.take().expect("a pipe").write_all(lines);
-    child.wait_with_output().expect("ternlet ends")
+    feed(command, lines)
 }
 
 fn stdout(output: &Output) -> String {

@@ -1,0 +1,104 @@
+//! `ternlet run`: one prompt continued, and every refusal with a way out
+
+use std::fs;
+
+use crate::program::{Folder, model, refusal, run};
+
+/// `ternlet run` on the shipped model, four tokens on one thread.
+fn run_on_model(flags: &[&str]) -> std::process::Output {
+    run(&[&["run", model(), "-n", "4", "--threads", "1"], flags].concat())
+}
+
+#[test]
+fn a_prompt_is_continued_and_the_figures_go_to_stderr() {
+    let output = run_on_model(&["--prompt", "play some jazz"]);
+    let figures = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{figures}");
+    assert_eq!(output.stdout.last(), Some(&b'\n'));
+    assert!(output.stdout.len() > 1);
+    assert!(figures.contains("logits_hash ") && figures.contains("4 tokens at "), "{figures}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_text() {
+    let sampled = |seed| {
+        run_on_model(&[
+            "--prompt",
+            "play",
+            "--temperature",
+            "1.5",
+            "--top-k",
+            "0",
+            "--top-p",
+            "1",
+            "--seed",
+            seed,
+        ])
+    };
+    assert_eq!(sampled("7").stdout, sampled("7").stdout);
+}
+
+#[test]
+fn a_prompt_longer_than_the_context_names_both_lengths() {
+    let prompt = "word ".repeat(1000);
+    let errors = refusal(&run_on_model(&["--prompt", &prompt]), 1);
+    assert!(errors.contains("--prompt: expected at most 512 tokens, the context, found "), "{errors}");
+    assert!(errors.contains("hint: shorten the prompt: this model takes no more"), "{errors}");
+    let errors = refusal(&run_on_model(&["--prompt", "one two three four five six", "--ctx", "2"]), 1);
+    assert!(errors.contains("expected at most 2 tokens, the context, found "), "{errors}");
+    assert!(errors.contains("raise --ctx, here at most 512"), "{errors}");
+}
+
+#[test]
+fn flags_out_of_range_are_wrong_usage() {
+    let cases = [
+        (["--top-p", "2"], "expected a number above 0, at most 1"),
+        (["--top-p", "0"], "expected a number above 0, at most 1"),
+        (["--top-p", "nan"], "expected a number above 0, at most 1"),
+        (["--temperature=-1", "--seed=1"], "expected a number of 0 (greedy) or more"),
+        (["--temperature", "inf"], "expected a number of 0 (greedy) or more"),
+        (["--ctx", "0"], "not in 1.."),
+        (["--threads", "0"], "not in 1..=1024"),
+        (["--kv", "f64"], "possible values: f16, f32"),
+        (["--backend", "mmx"], "expected scalar, neon, dotprod or avx2, found \"mmx\""),
+    ];
+    for (flags, expected) in cases {
+        let errors = refusal(&run(&[&["run", model(), "--prompt", "hi"], &flags[..]].concat()), 2);
+        assert!(errors.contains(expected), "{flags:?}: expected {expected:?}, found {errors}");
+    }
+}
+
+#[test]
+fn a_context_beyond_the_models_is_refused_with_its_maximum() {
+    let errors = refusal(&run_on_model(&["--prompt", "hi", "--ctx", "513"]), 1);
+    assert!(errors.contains("context of 513 tokens asked for, the model takes at most 512"), "{errors}");
+}
+
+#[test]
+fn a_backend_of_another_cpu_is_refused_with_those_there_are() {
+    let foreign = if cfg!(target_arch = "x86_64") { "neon" } else { "avx2" };
+    let errors = refusal(&run_on_model(&["--prompt", "hi", "--backend", foreign]), 1);
+    assert!(errors.contains("expected a backend of this CPU (scalar"), "{errors}");
+    assert!(errors.contains("leave the flag out"), "{errors}");
+}
+
+#[test]
+fn a_file_that_is_no_whole_model_is_refused() {
+    let folder = Folder::new();
+    let whole = fs::read(model()).expect("the shipped model");
+    let mut flipped = whole.clone();
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    for (file, expected) in [
+        (folder.path("missing.tern"), "expected a model file, found none: No such file"),
+        (folder.path(""), "expected a model file, found none: not a regular file"),
+        (folder.write("cut.tern", &whole[..1_000_000]), "expected 1414272 bytes, found 1000000"),
+        (folder.write("header.tern", &whole[..40]), "header"),
+        (folder.write("flipped.tern", &flipped), "checksum"),
+    ] {
+        let errors = refusal(&run(&["run", &file, "--prompt", "hi"]), 1);
+        assert!(errors.contains(&file), "{errors}");
+        assert!(errors.contains(expected), "expected {expected:?}, found {errors}");
+        assert!(errors.contains("hint: "), "{errors}");
+    }
+}
