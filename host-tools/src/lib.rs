@@ -3,4 +3,5 @@
 
 pub mod error;
 pub mod import;
+pub mod output_file;
 pub mod pack;

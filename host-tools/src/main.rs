@@ -14,6 +14,7 @@ mod sampling;
 mod shipped;
 mod text;
 
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -83,7 +84,8 @@ fn finish(outcome: Result<(), error::Error>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("{e}");
+            // Nobody can be told that stderr is gone.
+            let _ = writeln!(stderr(), "{e}");
             ExitCode::FAILURE
         }
     }

@@ -4,7 +4,6 @@
 //! [`pack`] drives one into the other with a megabyte or two of memory, whatever the model's size.
 
 mod i8_table;
-mod output_file;
 mod packer;
 mod rope;
 mod self_test;

@@ -1,10 +1,10 @@
 //! `ternlet logits`: all logits of a list of ids, for comparing machines and implementations
 
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
 use clap::Args;
+use ternlet::output_file::{OutputFile, refuse_input};
 use ternlet_runtime::{LogitsHash, Row, Session, argmax};
 
 use crate::error::Error;
@@ -62,6 +62,7 @@ const MAX_BATCH: u32 = 256;
 
 /// Runs the command.
 pub(crate) fn run(args: &LogitsArgs) -> Result<(), Error> {
+    refuse_input(&args.out, &[&args.file, &args.ids_file])?;
     let needed = IdsNeeded { min: 1, n_more: args.greedy.unwrap_or(0) };
     let ids = read_ids(&args.ids_file, &args.file, needed)?;
     let n_ids = u32::try_from(ids.len()).unwrap_or(u32::MAX);
@@ -91,9 +92,10 @@ fn write_logits(
     args: &LogitsArgs,
 ) -> Result<u64, Error> {
     let vocab_size = session.model().config().vocab_size as usize;
-    let file = File::create(&args.out).map_err(|e| Error::new(args.out.display(), e))?;
-    let write_error = |e| Error::new(args.out.display(), e);
-    let mut npy = NpyWriter::new(BufWriter::new(file), &[ids.len(), vocab_size]).map_err(write_error)?;
+    let output = OutputFile::create_or_stream(&args.out)?;
+    let write_error = |e| output.error(&e);
+    let writer = BufWriter::new(output.file());
+    let mut npy = NpyWriter::new(writer, &[ids.len(), vocab_size]).map_err(write_error)?;
     let mut hash = LogitsHash::new();
     let mut pos = 0;
     for batch in ids.chunks(batch) {
@@ -110,6 +112,7 @@ fn write_logits(
         npy.write(logits).map_err(write_error)?;
     }
     npy.finish().map_err(write_error)?;
+    output.publish()?;
     Ok(hash.finish())
 }
 

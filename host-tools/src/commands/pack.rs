@@ -1,12 +1,16 @@
 //! `ternlet pack`: a checkpoint becomes one file that a device uses in place
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ternlet::import::bitnet::Bitnet;
 use ternlet::import::{chat_template, tokenizer_file};
+use ternlet::output_file::refuse_input;
 use ternlet::pack::{HeadForm, PackRequest, Source, pack};
 use ternlet_runtime::Tokenizer;
+use ternlet_runtime::format::MAGIC;
 
 use crate::error::Error;
 use crate::output::out;
@@ -53,6 +57,7 @@ pub(crate) struct PackArgs {
 pub(crate) fn run(args: &PackArgs) -> Result<(), Error> {
     let packed = || {
         let directory = checkpoint_directory(&args.source)?;
+        refuse_source_file(&directory, &args.output)?;
         let name = args.name.clone().unwrap_or_else(|| folder_name(&directory));
         let source = Bitnet::open(&directory, &name)?;
         let tokenizer = match args.no_tokenizer {
@@ -60,28 +65,46 @@ pub(crate) fn run(args: &PackArgs) -> Result<(), Error> {
             false => tokenizer_file::read_directory(&directory)
                 .map_err(|e| e.hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
         };
+        let mut warning = None;
         let chat_template = match &tokenizer {
-            Some(section) => chat_template_section(&directory, section)?,
-            None if args.no_tokenizer => None,
+            Some(section) => {
+                let tokenizer = checked(section, source.config().vocab_size)?;
+                chat_template::read_directory(&directory, &tokenizer).unwrap_or_else(|e| {
+                    let hint = "the file is packed without a chat template";
+                    warning = Some(e.during("pack").hint(hint).to_string());
+                    None
+                })
+            }
             None => {
-                eprintln!(
-                    "ternlet: pack: {name}: no tokenizer beside the weights; the file works on ids only"
-                );
+                if !args.no_tokenizer {
+                    let lack = "no tokenizer beside the weights; the file works on ids only";
+                    warning = Some(format!("ternlet: pack: {name}: {lack}"));
+                }
                 None
             }
         };
-        write(&source, tokenizer, chat_template, args.head.into(), &args.output)
+        write(&source, tokenizer, chat_template, args.head.into(), &args.output)?;
+        // What a file lacks matters once there is a file.
+        if let Some(warning) = warning {
+            eprintln!("{warning}");
+        }
+        Ok(())
     };
-    packed().map_err(|e| e.during("pack"))
+    packed().map_err(|e: Error| e.during("pack"))
 }
 
-/// The compiled chat template. One that does not reduce is no reason to refuse the weights: a warning says why.
-fn chat_template_section(directory: &Path, tokenizer: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-    let tokenizer = Tokenizer::parse(tokenizer).map_err(|e| Error::new("tokenizer", e))?;
-    Ok(chat_template::read_directory(directory, &tokenizer).unwrap_or_else(|e| {
-        eprintln!("{}", e.during("pack").hint("the file is packed without a chat template"));
-        None
-    }))
+/// The tokenizer of a section, which may not have more ids than the model.
+fn checked(section: &[u8], vocab_size: u32) -> Result<Tokenizer<'_>, Error> {
+    let tokenizer = Tokenizer::parse(section).map_err(|e| Error::new("tokenizer", e))?;
+    let found = tokenizer.vocab_size();
+    if found <= vocab_size {
+        return Ok(tokenizer);
+    }
+    Err(Error::new(
+        "tokenizer",
+        format!("expected at most {vocab_size} ids, the model's vocabulary, found {found}"),
+    )
+    .hint("the tokenizer is another model's; --no-tokenizer packs the weights alone, to be run on ids"))
 }
 
 /// Packs `source` with a progress bar and says what was written.
@@ -100,6 +123,19 @@ pub(crate) fn write(
     });
     bar.finish_and_clear();
     out(format_args!("{}: {} bytes\n", target.display(), written?))
+}
+
+/// A checkpoint's own file is no place for the output; a model packed there earlier is.
+fn refuse_source_file(directory: &Path, output: &Path) -> Result<(), Error> {
+    let is_model = |path: &Path| {
+        let mut start = [0; MAGIC.len()];
+        File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == MAGIC
+    };
+    let files: Vec<PathBuf> =
+        directory.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let sources: Vec<&Path> =
+        files.iter().map(PathBuf::as_path).filter(|path| path.is_file() && !is_model(path)).collect();
+    refuse_input(output, &sources)
 }
 
 /// The folder of the checkpoint; a weights file inside it will do as well.

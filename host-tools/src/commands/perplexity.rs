@@ -1,10 +1,10 @@
 //! `ternlet perplexity`: the mean negative log-likelihood of a list of ids
 
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
 use clap::Args;
+use ternlet::output_file::{OutputFile, refuse_input};
 use ternlet_runtime::Row;
 
 use crate::error::Error;
@@ -34,6 +34,9 @@ const BATCH: u32 = 32;
 
 /// Runs the command.
 pub(crate) fn run(args: &PerplexityArgs) -> Result<(), Error> {
+    if let Some(path) = &args.out {
+        refuse_input(path, &[&args.file, &args.ids_file])?;
+    }
     // The first id is given; the others are predicted.
     let needed = IdsNeeded { min: 2, n_more: 0 };
     let ids = read_ids(&args.ids_file, &args.file, needed)?;
@@ -65,13 +68,14 @@ pub(crate) fn run(args: &PerplexityArgs) -> Result<(), Error> {
     #[expect(clippy::cast_precision_loss, reason = "a count of tokens is far below 2^53")]
     let mean = nll.iter().sum::<f64>() / nll.len() as f64;
     if let Some(path) = &args.out {
-        let write_error = |e| Error::new(path.display(), e);
-        let file = File::create(path).map_err(write_error)?;
-        let mut npy = NpyWriter::new(BufWriter::new(file), &[nll.len()]).map_err(write_error)?;
+        let output = OutputFile::create_or_stream(path)?;
+        let write_error = |e| output.error(&e);
+        let mut npy = NpyWriter::new(BufWriter::new(output.file()), &[nll.len()]).map_err(write_error)?;
         #[expect(clippy::cast_possible_truncation, reason = "the file holds f32")]
         let values: Vec<f32> = nll.iter().map(|v| *v as f32).collect();
         npy.write(&values).map_err(write_error)?;
         npy.finish().map_err(write_error)?;
+        output.publish()?;
     }
     out(format_args!("tokens: {}\nmean_nll: {mean:.9}\nperplexity: {:.6}\n", nll.len(), mean.exp()))
 }

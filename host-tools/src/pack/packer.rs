@@ -6,11 +6,11 @@ use std::path::Path;
 use ternlet_runtime::format::{ExpectedTensor, Layout, Role, Schedule, TensorKind};
 
 use super::i8_table::I8Rows;
-use super::output_file::OutputFile;
 use super::self_test;
 use super::source::Source;
 use super::writer::{Front, ModelWriter};
 use crate::error::Error;
+use crate::output_file::OutputFile;
 
 /// How the output head is stored (and the embedding, where the two are one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

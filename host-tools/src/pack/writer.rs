@@ -12,8 +12,8 @@ use ternlet_runtime::format::{
     encode_self_test_head, n_chunks, section_table_end,
 };
 
-use super::output_file::OutputFile;
 use crate::error::Error;
+use crate::output_file::OutputFile;
 
 /// The sections before the tensor tables.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! The command line from outside: exit status, and what goes to stdout and to stderr
 
 mod ids;
+mod outputs;
 mod pack_refuses;
 mod program;
 mod prompt;
