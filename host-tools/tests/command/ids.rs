@@ -21,7 +21,7 @@ fn logits_are_written_and_hashed_the_same_in_every_mode() {
     let results: Vec<_> = ["prefill", "decode", "chunk:7"]
         .iter()
         .map(|mode| {
-            let out = folder.path("logits.npy");
+            let out = folder.file("logits.npy");
             let output =
                 run(&["logits", model(), "--ids-file", &ids, "--out", &out, "--mode", mode, "--greedy", "2"]);
             assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -39,7 +39,7 @@ fn logits_are_written_and_hashed_the_same_in_every_mode() {
 #[test]
 fn bad_lists_are_refused_before_anything_is_written() {
     let folder = Folder::new();
-    let out = folder.path("out.npy");
+    let out = folder.file("out.npy");
     let too_long = format!("{:?}", [1; 513]);
     let more = [
         ("[]", "expected at least 1 id, found 0"),
@@ -58,7 +58,7 @@ fn bad_lists_are_refused_before_anything_is_written() {
         "{errors}"
     );
     let errors =
-        refusal(&run(&["logits", model(), "--ids-file", &folder.path("none.json"), "--out", &out]), 1);
+        refusal(&run(&["logits", model(), "--ids-file", &folder.file("none.json"), "--out", &out]), 1);
     assert!(
         errors.contains("none.json: expected a JSON array of token ids, found no readable file"),
         "{errors}"
@@ -77,7 +77,7 @@ fn a_mode_that_is_none_is_wrong_usage() {
 fn logits_to_a_place_that_cannot_be_written_name_it() {
     let folder = Folder::new();
     let ids = folder.write("ids.json", b"[1, 2]");
-    let out = folder.path("no/such/folder.npy");
+    let out = folder.file("no/such/folder.npy");
     let errors = refusal(&run(&["logits", model(), "--ids-file", &ids, "--out", &out]), 1);
     assert!(errors.contains(&out), "{errors}");
 }

@@ -4,39 +4,14 @@
 
 mod checkpoint;
 
-use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{self, Output};
+use std::path::Path;
+use std::process::Output;
 
 use checkpoint::{Checkpoint, Form, Tensor};
 use serde_json::json;
 
-use crate::program::{run, ternlet};
-
-/// An empty folder of this test run, removed at the end of its test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("pack_refuses-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).expect("created");
-        Self(path)
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A folder that stays behind is a nuisance, not a failure.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::program::{Folder, run, ternlet};
 
 /// Runs `ternlet pack` and returns its output.
 fn pack(source: &Path, target: &Path) -> Output {

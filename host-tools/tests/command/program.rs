@@ -63,14 +63,18 @@ impl Folder {
         Self(path)
     }
 
-    /// Path of a file in it.
-    pub(crate) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Path of a file in it, as an argument.
+    pub(crate) fn file(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("a path in UTF-8").into()
     }
 
     /// Writes a file and returns its path.
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> String {
-        let path = self.path(name);
+        let path = self.file(name);
         fs::write(&path, content).expect("written");
         path
     }

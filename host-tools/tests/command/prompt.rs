@@ -151,8 +151,8 @@ fn chat_on_a_file_that_is_missing_or_no_model_says_so() {
     let folder = Folder::new();
     let no_model = folder.write("text.tern", &b"this is no model ".repeat(100));
     for (file, expected) in [
-        (folder.path("missing.tern"), "expected a model file, found none: No such file"),
-        (folder.path(""), "expected a model file, found none: not a regular file"),
+        (folder.file("missing.tern"), "expected a model file, found none: No such file"),
+        (folder.file(""), "expected a model file, found none: not a regular file"),
         (folder.write("empty.tern", b""), "expected a model file, found none: the file is empty"),
         (no_model, "magic"),
     ] {

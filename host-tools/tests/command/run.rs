@@ -90,8 +90,8 @@ fn a_file_that_is_no_whole_model_is_refused() {
     let last = flipped.len() - 1;
     flipped[last] ^= 1;
     for (file, expected) in [
-        (folder.path("missing.tern"), "expected a model file, found none: No such file"),
-        (folder.path(""), "expected a model file, found none: not a regular file"),
+        (folder.file("missing.tern"), "expected a model file, found none: No such file"),
+        (folder.file(""), "expected a model file, found none: not a regular file"),
         (folder.write("cut.tern", &whole[..1_000_000]), "expected 1414272 bytes, found 1000000"),
         (folder.write("header.tern", &whole[..40]), "header"),
         (folder.write("flipped.tern", &flipped), "checksum"),
