@@ -389,9 +389,11 @@ impl<'a> Console<'a> {
             &mut self.buffers,
         )?;
         if taken.n_dropped > 0 {
-            let n = taken.n_dropped;
-            wire.notice(format_args!("(the context is full: the oldest {n} turns were dropped)"))
-                .map_err(TurnError::Stream)?;
+            match taken.n_dropped {
+                1 => wire.notice(format_args!("(the context is full: the oldest turn was dropped)")),
+                n => wire.notice(format_args!("(the context is full: the oldest {n} turns were dropped)")),
+            }
+            .map_err(TurnError::Stream)?;
         }
         self.session.truncate(u32::try_from(taken.n_kept).unwrap_or(u32::MAX));
         Ok(())
