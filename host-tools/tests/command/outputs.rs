@@ -11,7 +11,7 @@ fn an_output_that_is_an_input_is_refused_and_stays_as_it_is() {
     let bytes = fs::read(model()).expect("the shipped model");
     let (file, ids) = (folder.write("model.tern", &bytes), folder.write("ids.json", b"[1, 2, 3]"));
     for command in ["logits", "perplexity"] {
-        for out in [folder.path("./model.tern"), ids.clone()] {
+        for out in [folder.file("./model.tern"), ids.clone()] {
             let stderr = refusal(&run(&[command, &file, "--ids-file", &ids, "--out", &out]), 1);
             assert!(stderr.contains("expected another file than the input"), "{command}: {stderr}");
         }
@@ -32,7 +32,7 @@ fn a_run_that_fails_leaves_the_older_output() {
     let stderr = refusal(&run(&["logits", &file, "--trust", "--ids-file", &ids, "--out", &out]), 1);
     assert!(stderr.contains("not finite"), "{stderr}");
     assert_eq!(fs::read(&out).expect("still there"), b"older");
-    assert_eq!(fs::read_dir(folder.path("")).expect("a folder").count(), 3, "a left-over file");
+    assert_eq!(fs::read_dir(folder.file("")).expect("a folder").count(), 3, "a left-over file");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn devices_are_streamed_to_where_that_makes_sense_and_never_replaced() {
     let stderr = refusal(&run(&["logits", model(), "--ids-file", &ids, "--out", "/dev/full"]), 1);
     assert!(stderr.contains("No space left"), "{stderr}");
     // A pipe stands for every name that is no regular file: nothing is lost if the refusal is.
-    let pipe = folder.path("pipe");
+    let pipe = folder.file("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
     let synth = ternlet().args(["synth", "--shape", "125m", "-o", &pipe]).output().expect("it runs");
     assert!(refusal(&synth, 1).contains("found a device or pipe"));
