@@ -133,6 +133,8 @@ pub(crate) struct Conversation<'a> {
     n: usize,
     /// End of the system message, which is never dropped.
     n_system: usize,
+    /// Whether the system message was tokenised as one piece with the first turn: they can only go together.
+    system_is_joined: bool,
     /// Where each turn starts, oldest first.
     turns: heapless::Deque<usize, MAX_TURNS>,
     /// Whether the last turn has an answer that its closing items must follow.
@@ -150,13 +152,21 @@ pub(crate) struct Taken {
 
 impl<'a> Conversation<'a> {
     pub(crate) fn new(history: &'a mut [u32]) -> Self {
-        Self { history, n: 0, n_system: 0, turns: heapless::Deque::new(), is_answered: false }
+        Self {
+            history,
+            n: 0,
+            n_system: 0,
+            system_is_joined: false,
+            turns: heapless::Deque::new(),
+            is_answered: false,
+        }
     }
 
     /// Forgets everything.
     pub(crate) fn reset(&mut self) {
         self.n = 0;
         self.n_system = 0;
+        self.system_is_joined = false;
         self.turns.clear();
         self.is_answered = false;
     }
@@ -194,6 +204,9 @@ impl<'a> Conversation<'a> {
         let have = self.history.len();
         // What the prompt needs on its own decides whether it can be taken at all.
         let alone = self.encode_user(tokenizer, template, system, content, true, buffers)?;
+        if alone.total == alone.system_end {
+            return Err(PromptError::Empty);
+        }
         if alone.total >= have {
             return Err(PromptError::TooLong { need: alone.total + 1, have });
         }
@@ -206,6 +219,7 @@ impl<'a> Conversation<'a> {
             if turn.total + reserve <= have && !self.turns.is_full() {
                 if is_first {
                     self.n_system = turn.system_end;
+                    self.system_is_joined = turn.system_is_joined;
                 }
                 // Room was checked above.
                 let pushed = self.turns.push_back(if is_first { turn.system_end } else { turn.turn_start });
@@ -214,8 +228,7 @@ impl<'a> Conversation<'a> {
                 self.is_answered = false;
                 return Ok(taken);
             }
-            taken.n_dropped += 1;
-            self.drop_oldest_turn();
+            taken.n_dropped += self.drop_oldest_turn();
             taken.n_kept = taken.n_kept.min(self.n_system).min(self.n);
         }
     }
@@ -248,18 +261,24 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// Removes the oldest turn; with only one left, everything.
-    fn drop_oldest_turn(&mut self) {
+    /// Removes the oldest turn; with only one left, or if the system message would go with it, everything. Returns
+    /// the number of turns that went: the next prompt writes the system message again.
+    fn drop_oldest_turn(&mut self) -> usize {
+        let n_turns = self.turns.len();
         // The first turn starts where the system message ends.
         self.turns.pop_front();
-        let Some(&next) = self.turns.front() else {
-            self.reset();
-            return;
+        let next = match self.turns.front() {
+            Some(&next) if !self.system_is_joined => next,
+            _ => {
+                self.reset();
+                return n_turns;
+            }
         };
         self.history.copy_within(next..self.n, self.n_system);
         let shift = next - self.n_system;
         self.n -= shift;
         self.turns.iter_mut().for_each(|start| *start -= shift);
+        1
     }
 
     /// Encodes behind the history (or, if `is_first`, from its start) without committing.
@@ -297,12 +316,13 @@ impl<'a> Conversation<'a> {
         // A turn boundary inside text that is tokenised as one piece lies behind that piece's start.
         let turn_start = e.sink.n;
         let system_end = e.sink.n;
+        let system_is_joined = e.n_text > 0;
         e.items(template.before(Role::User))?;
         e.text(content)?;
         e.items(template.after(Role::User))?;
         e.items(template.generation_prompt())?;
         e.flush()?;
-        Ok(EncodedTurn { total: e.sink.n, system_end, turn_start })
+        Ok(EncodedTurn { total: e.sink.n, system_end, system_is_joined, turn_start })
     }
 }
 
@@ -311,6 +331,7 @@ impl<'a> Conversation<'a> {
 struct EncodedTurn {
     total: usize,
     system_end: usize,
+    system_is_joined: bool,
     turn_start: usize,
 }
 
@@ -318,7 +339,7 @@ struct EncodedTurn {
 mod tests {
     use std::vec::Vec;
 
-    use super::{Conversation, EncodeBuffers};
+    use super::{Conversation, EncodeBuffers, PromptError};
     use crate::chat_template::{ChatTemplate, TEXT_ITEM, TRIMS_CONTENT};
     use crate::tokenizer::Tokenizer;
     use crate::tokenizer::layout::Header;
@@ -377,5 +398,55 @@ mod tests {
                 [BOS].into_iter().chain(text("S:be")).chain([EOT]).chain(text("U:hi")).chain([EOT]);
             assert!(conversation.ids().iter().copied().eq(expected), "{:?}", conversation.ids());
         }
+    }
+
+    /// What a section of these lists and items writes, as `template_section` does for its own.
+    fn section_of(list_ends: [u32; 8], items: &[[u32; 2]], text: &str) -> Vec<u8> {
+        let n_text = u32::try_from(text.len()).unwrap();
+        let header = [TRIMS_CONTENT, n_text].into_iter().chain(list_ends).chain([0, 0]);
+        [bytes_of(header.chain(items.iter().copied().flatten())), text.as_bytes().to_vec()].concat()
+    }
+
+    #[test]
+    fn the_system_message_stays_whether_special_tokens_set_it_apart_or_not() {
+        let section = tokenizer_section();
+        let tokenizer = Tokenizer::parse(&section).unwrap();
+        let apart = template_section(None);
+        // "S:" system "U:" content EOT: the system message runs into the first turn.
+        let joined =
+            section_of([0, 0, 1, 2, 2, 2, 3, 3], &[[TEXT_ITEM, 2], [TEXT_ITEM, 4], [EOT, 4]], "S:U:");
+        for (section, n_dropped_at_once) in [(apart, 1), (joined, 3)] {
+            let template = ChatTemplate::parse(&section).unwrap();
+            let (mut history, mut text, mut bpe) = ([0; 40], [0; 64], [0; 64]);
+            let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
+            let mut conversation = Conversation::new(&mut history);
+            let mut n_dropped = Vec::new();
+            for _ in 0..20 {
+                let taken =
+                    conversation.push_user(&tokenizer, &template, "be", "12345", 4, &mut buffers).unwrap();
+                n_dropped.push(taken.n_dropped);
+                assert!(taken.n_kept <= conversation.ids().len());
+                let system = [BOS].into_iter().chain("S:be".bytes().map(u32::from));
+                assert!(conversation.ids().iter().copied().take(5).eq(system), "{:?}", conversation.ids());
+                assert!(conversation.ids().len() + 4 <= 40);
+                assert!(conversation.push_answer(u32::from(b'y')));
+                conversation.close_turn();
+            }
+            assert_eq!(n_dropped.iter().max(), Some(&n_dropped_at_once), "{n_dropped:?}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_leaves_no_ids_is_empty_and_not_answered() {
+        let section = tokenizer_section();
+        let tokenizer = Tokenizer::parse(&section).unwrap();
+        let section = section_of([0; 8], &[], "");
+        let template = ChatTemplate::parse(&section).unwrap();
+        let (mut history, mut text, mut bpe) = ([0; 40], [0; 64], [0; 64]);
+        let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
+        let mut conversation = Conversation::new(&mut history);
+        let outcome = conversation.push_user(&tokenizer, &template, "", "  ", 0, &mut buffers);
+        assert_eq!(outcome, Err(PromptError::Empty));
+        assert!(conversation.ids().is_empty());
     }
 }
