@@ -268,10 +268,11 @@ unsafe impl Parallel for ThreadPool {
                 thread::yield_now();
             }
         }
+        let worker_panicked = self.shared.panicked.swap(false, Ordering::Relaxed);
         if let Err(panic) = outcome {
             resume_unwind(panic);
         }
-        assert!(!self.shared.panicked.swap(false, Ordering::Relaxed), "a worker thread panicked");
+        assert!(!worker_panicked, "a worker thread panicked");
     }
 }
 
@@ -314,9 +315,14 @@ mod tests {
     #[test]
     fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
         let pool = ThreadPool::new(3).unwrap();
-        for bad in [0, 99] {
+        let every = |_: usize| true;
+        let bodies: [&(dyn Fn(usize) -> bool + Sync); 3] = [&|i| i == 0, &|i| i == 99, &every];
+        for is_bad in bodies {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                pool.run(100, 1, &|_, range| assert!(!range.contains(&bad), "hit {bad}"));
+                pool.run(100, 1, &|_, mut range| {
+                    thread::sleep(core::time::Duration::from_micros(200));
+                    assert!(!range.any(is_bad), "hit");
+                });
             }));
             assert!(outcome.is_err());
         }
