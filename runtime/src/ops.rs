@@ -21,6 +21,8 @@ const ROW_GRAIN: usize = 16;
 pub(crate) fn rms_norm(kernels: &Kernels, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     #[expect(clippy::cast_precision_loss, reason = "lengths are at most 65536, exact in f32")]
     let mean = kernels.sum_squares(x) / x.len() as f32;
+    // Squares that overflow would make a row of zeros, numbers that look sound: NaN reaches the logits.
+    let mean = if mean.is_finite() { mean } else { f32::NAN };
     kernels.scale_mul(x, 1.0 / libm::sqrtf(mean + eps), weight, out);
 }
 
@@ -182,4 +184,20 @@ fn intersect(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
 fn tiles(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end = range.end;
     range.step_by(TILE_ROWS).map(move |start| start..end.min(start + TILE_ROWS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rms_norm;
+    use ternlet_kernels::{CpuFeatures, Kernels};
+
+    #[test]
+    fn squares_that_overflow_are_not_a_row_of_zeros() {
+        let kernels = Kernels::best(CpuFeatures::none());
+        let mut out = [0.0; 3];
+        rms_norm(kernels, &[1e30, 0.0, -1.0], &[1.0; 3], 1e-5, &mut out);
+        assert!(out.iter().all(|v| v.is_nan()), "{out:?}");
+        rms_norm(kernels, &[1e18, 0.0, -1.0], &[1.0; 3], 1e-5, &mut out);
+        assert!(out.iter().all(|v| v.is_finite()), "{out:?}");
+    }
 }
