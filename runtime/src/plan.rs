@@ -250,7 +250,8 @@ impl Sizes {
         let head_dim = u64::from(config.head_dim);
         let head_dim_padded = head_dim.next_multiple_of(HEAD_ALIGN);
         let longest_input = usize::try_from(dim.max(q_dim).max(hidden)).ok()?;
-        let text = o.max_prompt_bytes as usize;
+        let line = o.max_prompt_bytes as usize;
+        let text = if line == 0 { 0 } else { line.checked_add(TEMPLATE_TEXT_BYTES)? };
         Some(Self {
             kv: mul(&[
                 u64::from(o.n_slots),
@@ -274,9 +275,9 @@ impl Sizes {
             candidates: mul(&[vocab])?,
             n_slots: o.n_slots as usize,
             history: o.context as usize,
-            line: text,
-            bpe: if text == 0 { 0 } else { Tokenizer::scratch_len(text + TEMPLATE_TEXT_BYTES) },
-            text: if text == 0 { 0 } else { text + TEMPLATE_TEXT_BYTES },
+            line,
+            text,
+            bpe: Tokenizer::scratch_len(text),
         })
     }
 
