@@ -122,7 +122,9 @@ pub struct ChatTemplate<'a> {
 }
 
 impl<'a> ChatTemplate<'a> {
-    /// Checks a CHAT_TEMPLATE section. That its ids are in the model's vocabulary is for whoever runs them to check.
+    /// Checks a CHAT_TEMPLATE section. That its ids are in the model's vocabulary is [`Model::parse`]'s to check.
+    ///
+    /// [`Model::parse`]: crate::Model::parse
     ///
     /// # Errors
     /// Rejections C1 to C6 of `FORMAT.md`.
@@ -199,6 +201,11 @@ impl<'a> ChatTemplate<'a> {
     #[must_use]
     pub const fn has_place(&self, role: Role) -> bool {
         self.flags >> role.index() & NO_PLACE == 0
+    }
+
+    /// Every special token that any list writes.
+    pub fn special_ids(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.items.iter().map(|bytes| item(*bytes).0).filter(|id| *id != TEXT_ITEM)
     }
 
     fn list(&self, list: usize) -> Items<'a> {

@@ -37,7 +37,7 @@ impl<'a> Model<'a> {
     /// `file` must start at a multiple of 64 bytes and end where the model ends. Allocates: no.
     ///
     /// # Errors
-    /// Rejections R1 to R35, R40 to R43 of `FORMAT.md`.
+    /// Rejections R1 to R35, R40 to R44 of `FORMAT.md`.
     pub fn parse(file: &'a [u8]) -> Result<Self, LoadError> {
         let remainder = file.as_ptr().addr() % ALIGN;
         if remainder != 0 {
@@ -56,6 +56,10 @@ impl<'a> Model<'a> {
         }
         let chat_template =
             sections.chat_template.map(ChatTemplate::parse).transpose().map_err(LoadError::ChatTemplate)?;
+        let ids = chat_template.iter().flat_map(ChatTemplate::special_ids);
+        if let Some(found) = ids.max().filter(|id| *id >= config.vocab_size) {
+            return Err(LoadError::ChatTemplateId { found, vocab_size: config.vocab_size });
+        }
         if chat_template.is_some() && tokenizer.is_none() {
             return Err(LoadError::ChatTemplateAlone);
         }

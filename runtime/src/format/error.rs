@@ -105,6 +105,8 @@ pub enum LoadError {
     ChatTemplate(ChatTemplateError),
     /// R43: a chat template without a tokenizer.
     ChatTemplateAlone,
+    /// R44: a chat template writes an id outside the vocabulary.
+    ChatTemplateId { found: u32, vocab_size: u32 },
 }
 
 impl fmt::Display for LoadError {
@@ -250,6 +252,9 @@ impl fmt::Display for LoadError {
             Self::ChatTemplate(e) => fmt::Display::fmt(&e, f),
             Self::ChatTemplateAlone => {
                 f.write_str("chat template: expected a tokenizer beside it, found none")
+            }
+            Self::ChatTemplateId { found, vocab_size } => {
+                write!(f, "chat template: expected ids below {vocab_size}, found {found}")
             }
         }
     }

@@ -427,6 +427,18 @@ fn r43_chat_template_without_tokenizer() {
     refused(LoadError::ChatTemplateAlone, |image| image.sections.insert(1, template));
 }
 
+#[test]
+fn r44_chat_template_id() {
+    // Flags and text length 0, eight lists that all end behind one item, reserved; the item: an id, no text.
+    let mut words = vec![0, 0];
+    words.extend([1; 8]);
+    words.extend([0, 0, 1 << 19, 0]);
+    let bytes = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    let section = Section { id: CHAT_TEMPLATE, bytes, ..Section::default() };
+    let error = LoadError::ChatTemplateId { found: 0, vocab_size: 0 };
+    refused(error, |image| image.sections.insert(1, section));
+}
+
 /// The TOKENIZER and CHAT_TEMPLATE of the shipped model.
 fn shipped_sections() -> (Section, Section) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host-tools/model/demo.tern");
