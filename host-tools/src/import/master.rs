@@ -26,7 +26,7 @@ impl<'a> MasterRows<'a> {
     /// Takes the absmean of `tensor`, whose rows have `k` elements.
     pub(super) fn new(tensor: &StoredTensor<'a>, float: FloatType, k: usize) -> Result<Self, Error> {
         let mut sum = 0_f64;
-        let mut n = 0_u32;
+        let mut n = 0_u64;
         for value in float.widen(tensor.bytes) {
             sum += f64::from(value.abs());
             n += 1;
@@ -44,8 +44,12 @@ impl<'a> MasterRows<'a> {
             )
             .hint("the checkpoint is damaged or its training diverged"));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the one rounding of the mean to f32")]
-        let mean = ((sum / f64::from(n)) as f32).max(MIN_MEAN);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "at most 2^32 weights, exact in f64; the one rounding of the mean to f32"
+        )]
+        let mean = ((sum / n as f64) as f32).max(MIN_MEAN);
         Ok(Self { bytes: tensor.bytes, float, k, mean, trits: vec![0; k] })
     }
 }
