@@ -7,6 +7,8 @@
 mod model;
 mod pipeline;
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -68,10 +70,15 @@ pub fn read(json: &[u8]) -> Result<Vocabulary, String> {
         return Err(format!("post_processor: id {id} is outside the vocabulary of {n_tokens}"));
     }
 
-    let is_special = |text: &str| file.added_tokens.iter().any(|e| e.special && e.content == text);
+    let specials: HashSet<&str> =
+        file.added_tokens.iter().filter(|entry| entry.special).map(|entry| &*entry.content).collect();
     Ok(Vocabulary {
         split,
-        special_ids: (0..).zip(&texts).filter(|(_, text)| is_special(text)).map(|(id, _)| id).collect(),
+        special_ids: (0..)
+            .zip(&texts)
+            .filter(|(_, text)| specials.contains(&***text))
+            .map(|(id, _)| id)
+            .collect(),
         // A token with a character that stands for no byte is decoded as it is written.
         tokens: texts
             .iter()
