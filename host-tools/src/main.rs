@@ -14,7 +14,6 @@ mod sampling;
 mod shipped;
 mod text;
 
-use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +22,7 @@ use ternlet::error;
 use crate::commands::{
     bench, chat, inspect, logits, pack, perplexity, run, selftest, synth, tokenize, verify,
 };
+use crate::output::note;
 
 /// Runs ternary (BitNet b1.58) language models, and packs them for small Arm boards.
 #[derive(Debug, Parser)]
@@ -84,8 +84,7 @@ fn finish(outcome: Result<(), error::Error>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            // Nobody can be told that stderr is gone.
-            let _ = writeln!(stderr(), "{e}");
+            note(e);
             ExitCode::FAILURE
         }
     }

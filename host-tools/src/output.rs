@@ -1,4 +1,4 @@
-//! Results go to stdout; a reader that has left is no error
+//! Results go to stdout, all else to stderr; a reader that has left is no error
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -13,4 +13,9 @@ pub(crate) fn out(text: fmt::Arguments<'_>) -> Result<(), Error> {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => process::exit(0),
         outcome => outcome.map_err(|e| Error::new("stdout", e)),
     }
+}
+
+/// Writes a line to stderr. Where that cannot be written nobody is left to be told.
+pub(crate) fn note(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

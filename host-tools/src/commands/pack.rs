@@ -13,7 +13,7 @@ use ternlet_runtime::Tokenizer;
 use ternlet_runtime::format::MAGIC;
 
 use crate::error::Error;
-use crate::output::out;
+use crate::output::{note, out};
 use crate::progress::byte_bar;
 
 /// How the output head is stored, as a flag.
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<(), Error> {
         write(&source, tokenizer, chat_template, args.head.into(), &args.output)?;
         // What a file lacks matters once there is a file.
         if let Some(warning) = warning {
-            eprintln!("{warning}");
+            note(warning);
         }
         Ok(())
     };

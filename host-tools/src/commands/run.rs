@@ -9,7 +9,7 @@ use ternlet_runtime::{LogitsHash, Sampler, Session, StreamDecoder};
 
 use crate::error::Error;
 use crate::open::{Needs, RunFlags, display_name, with_session};
-use crate::output::out;
+use crate::output::{note, out};
 use crate::sampling::SamplingFlags;
 use crate::text::encode_prompt;
 
@@ -87,7 +87,7 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
     stdout().flush().map_err(|e| Error::new("stdout", e))?;
     #[expect(clippy::cast_precision_loss, reason = "a prompt is far below 2^53 tokens")]
     let prefill_tok_per_s = ids.len() as f64 / prefill_s;
-    eprintln!(
+    note(format_args!(
         "{} prompt tokens at {prefill_tok_per_s:.1} tok/s, {n_decoded} tokens at {:.1} tok/s, {}, {} threads, \
          logits_hash {:016x}",
         ids.len(),
@@ -95,7 +95,7 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
         session.kernels().name(),
         session.plan().options().n_workers,
         hash.finish(),
-    );
+    ));
     Ok(())
 }
 

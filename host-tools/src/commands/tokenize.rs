@@ -11,7 +11,7 @@ use ternlet_runtime::format::MAGIC;
 use ternlet_runtime::{Model, ModelFile, Specials, Tokenizer};
 
 use crate::error::Error;
-use crate::output::out;
+use crate::output::{note, out};
 
 /// Flags of `tokenize`.
 #[derive(Debug, Args)]
@@ -78,7 +78,7 @@ fn each_line<T: DeserializeOwned>(
                 // Every line is line 1 to the parser.
                 let found = e.to_string().replace(" line 1", "");
                 let problem = format!("expected {expected}, found: {found}");
-                eprintln!("{}", Error::new(format!("stdin line {number}"), problem));
+                note(Error::new(format!("stdin line {number}"), problem));
             }
         }
     }

@@ -36,3 +36,10 @@ fn a_missing_file_ends_with_status_1_and_is_named() {
     assert!(output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-file.tern"));
 }
+
+#[test]
+fn a_stderr_that_cannot_be_written_changes_no_status() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let status = program::ternlet().args(["inspect", "no-such-file.tern"]).stderr(full).status();
+    assert_eq!(status.expect("ternlet starts").code(), Some(1));
+}
