@@ -47,7 +47,9 @@ for part in "${parts[@]}"; do
     fi
     count "$log" "$status"
     passed=$((passed + p)) failed=$((failed + f))
-    summary+=("$(printf '%-12s %-6s %5d s %6d passed, %d failed' "$part" $result $((SECONDS - start)) "$p" "$f")")
+    line=$(printf '%-12s %-6s %5d s %6d passed, %d failed' "$part" $result $((SECONDS - start)) "$p" "$f")
+    echo "   $line"
+    summary+=("$line")
     if [ "$part" = setup ] && $broken; then break; fi # nothing after it could run
 done
 
