@@ -13,6 +13,8 @@ use super::tokenizer_section::{AddedToken, Vocabulary};
 
 /// Ranks in Llama 3's file.
 const LLAMA3_RANKS: usize = 128_000;
+/// Longest token in bytes, eight times Llama 3's: every division of a token is looked up, in quadratic time.
+const MAX_TOKEN_BYTES: usize = 1024;
 /// Special tokens after the ranks.
 const N_SPECIALS: u32 = 256;
 
@@ -89,6 +91,12 @@ fn ranks(file: &str) -> Result<Vec<Vec<u8>>, String> {
         let bad = || format!("line {number}: expected a token in base64 and the rank {}", tokens.len());
         let (token, rank) = line.split_once(' ').ok_or_else(bad)?;
         let token = base64(token).filter(|token| !token.is_empty()).ok_or_else(bad)?;
+        if token.len() > MAX_TOKEN_BYTES {
+            let found = token.len();
+            return Err(format!(
+                "line {number}: expected a token of at most {MAX_TOKEN_BYTES} bytes, found {found}"
+            ));
+        }
         if rank.trim_end().parse() != Ok(tokens.len()) {
             return Err(bad());
         }
@@ -181,5 +189,7 @@ mod tests {
         assert!(read("IQ== 0\n").unwrap_err().contains("128000 ranks of Llama 3, found 1"));
         assert!(ranks("IQ== 0\nIg== 2\n").unwrap_err().starts_with("line 2:"));
         assert!(ranks("IQ== 0\n?\n").unwrap_err().starts_with("line 2:"));
+        let long = format!("{} 0\n", "YWFh".repeat(400));
+        assert!(ranks(&long).unwrap_err().ends_with("at most 1024 bytes, found 1200"));
     }
 }
