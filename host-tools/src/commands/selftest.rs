@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use ternlet_runtime::SelfTestError;
 
 use crate::error::Error;
 use crate::open::{Needs, RunFlags, display_name, with_session};
@@ -25,7 +26,10 @@ pub(crate) fn run(args: &SelftestArgs) -> Result<(), Error> {
     with_session(path, &args.run, needs, |mut session| {
         let start = Instant::now();
         let report = session.self_test().map_err(|e| {
-            Error::new(display_name(path), e).hint("pack the checkpoint again to store a self-test")
+            Error::new(display_name(path), e).hint(match e {
+                SelfTestError::KvType { .. } => "leave --kv out: the stored hash is of an f16 cache",
+                _ => "pack the checkpoint again: a sound file has a self-test that runs",
+            })
         })?;
         let tok_per_s = f64::from(report.n_tokens) / start.elapsed().as_secs_f64();
         let verdict = if report.passed() { "PASS" } else { "FAIL" };
