@@ -165,8 +165,9 @@ fn with_model_session<R>(
         kv: flags.kv.into(),
         max_prompt_bytes: needs.max_prompt_bytes,
     };
-    let plan = MemoryPlan::new(model.config(), &options)
-        .map_err(|e| Error::new(display_name(path), e).hint("ask for fewer tokens"))?;
+    let plan = MemoryPlan::new(model.config(), &options).map_err(|e| {
+        Error::new(display_name(path), e).hint("ask for fewer tokens, with --ctx where there is one")
+    })?;
     let mut memory: Vec<u8> = Vec::new();
     memory.try_reserve_exact(plan.bytes() + ARENA_ALIGN).map_err(|_| {
         Error::new("memory", format!("expected {} free bytes, the system refused them", plan.bytes()))
