@@ -58,7 +58,7 @@ fn a_prompt_longer_than_the_context_leaves_the_conversation_as_it_was() {
 
 #[test]
 fn the_system_message_outlives_the_turns() {
-    let lines: Vec<String> = (0..8).map(|i| format!("set an alarm for {i} o'clock")).collect();
+    let lines: Vec<String> = (0..4).map(|i| format!("set an alarm for {i} o'clock")).collect();
     let mut lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     lines.insert(0, "/system Reply with a joke.");
     // So long that nothing but the system message can stay beside it.
@@ -67,7 +67,7 @@ fn the_system_message_outlives_the_turns() {
     let long = talk_in_turns(CONTEXT, N_TOKENS, &lines);
     let fresh = talk_in_turns(CONTEXT, N_TOKENS, &[lines[0], "/set temperature 3", last]);
     let without = talk_in_turns(CONTEXT, N_TOKENS, &["/set temperature 3", last]);
-    assert_eq!(long.turns().iter().map(|turn| n_dropped(turn)).sum::<usize>(), 8, "{}", long.screen);
-    assert_eq!(answer(long.turns()[10]), answer(fresh.turns()[2]), "{}", long.screen);
+    assert_eq!(long.turns().iter().map(|turn| n_dropped(turn)).sum::<usize>(), 4, "{}", long.screen);
+    assert_eq!(answer(long.turns()[6]), answer(fresh.turns()[2]), "{}", long.screen);
     assert_ne!(answer(fresh.turns()[2]), answer(without.turns()[1]), "{}", fresh.screen);
 }
