@@ -8,6 +8,8 @@
 mod case;
 #[path = "golden/error.rs"]
 mod error;
+#[path = "golden/int8_head.rs"]
+mod int8_head;
 #[path = "golden/lenient.rs"]
 mod lenient;
 #[path = "golden/same_bits.rs"]

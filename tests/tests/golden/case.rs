@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use ternlet::import::bitnet::Bitnet;
@@ -54,20 +54,30 @@ impl Case {
 
     /// Packs the checkpoint and hands the model to `body`.
     pub(crate) fn with_model<R>(&self, head: HeadForm, body: impl FnOnce(&Model<'_>) -> R) -> R {
-        static N_PACKED: AtomicU32 = AtomicU32::new(0);
-        let n = N_PACKED.fetch_add(1, Ordering::Relaxed);
-        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("golden-{}-{n}.tern", std::process::id()));
-        let source = Bitnet::open(&self.file(""), self.name).unwrap_or_else(|e| panic!("{e}"));
-        let request =
-            PackRequest { source: &source, tokenizer: None, chat_template: None, head, target: &target };
-        pack(request, &|_, _| {}).unwrap_or_else(|e| panic!("{e}"));
-        let file = ModelFile::open(&target).unwrap_or_else(|e| panic!("{}: {e}", target.display()));
-        // Mapped, the file needs no name any more; without one nothing is left behind when a test fails.
-        fs::remove_file(&target).expect("a file of this test");
-        let model = Model::parse(file.bytes()).unwrap_or_else(|e| panic!("{}: {e}", self.name));
-        body(&model)
+        with_packed(&self.file(""), self.name, head, body)
     }
+}
+
+/// Packs the checkpoint in `directory` and hands the model to `body`.
+pub(crate) fn with_packed<R>(
+    directory: &Path,
+    name: &str,
+    head: HeadForm,
+    body: impl FnOnce(&Model<'_>) -> R,
+) -> R {
+    static N_PACKED: AtomicU32 = AtomicU32::new(0);
+    let n = N_PACKED.fetch_add(1, Ordering::Relaxed);
+    let target =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("golden-{}-{n}.tern", std::process::id()));
+    let source = Bitnet::open(directory, name).unwrap_or_else(|e| panic!("{e}"));
+    let request =
+        PackRequest { source: &source, tokenizer: None, chat_template: None, head, target: &target };
+    pack(request, &|_, _| {}).unwrap_or_else(|e| panic!("{e}"));
+    let file = ModelFile::open(&target).unwrap_or_else(|e| panic!("{}: {e}", target.display()));
+    // Mapped, the file needs no name any more; without one nothing is left behind when a test fails.
+    fs::remove_file(&target).expect("a file of this test");
+    let model = Model::parse(file.bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    body(&model)
 }
 
 /// A JSON array of token ids.
