@@ -130,17 +130,25 @@ pub(crate) fn with_model<R>(
     }
 }
 
-/// Checks every chunk of the weights, on `n_threads`.
+/// Checks every chunk of the weights, on up to `n_threads`.
 fn verify_payload(path: Option<&Path>, model: &Model<'_>, n_threads: u32) -> Result<(), Error> {
+    let n_shares = u64::from(n_threads).clamp(1, model.n_chunks().max(1));
+    let verify = |share: u64| {
+        let mut chunks = (share..model.n_chunks()).step_by(usize::try_from(n_shares).unwrap_or(usize::MAX));
+        chunks.try_for_each(|i| model.verify_chunk(i))
+    };
     let outcome = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..u64::from(n_threads))
-            .map(|t| {
-                scope.spawn(move || {
-                    (t..model.n_chunks()).step_by(n_threads as usize).try_for_each(|i| model.verify_chunk(i))
-                })
-            })
-            .collect();
-        threads.into_iter().try_for_each(|t| t.join().expect("verify_chunk does not panic"))
+        let mut threads = Vec::new();
+        let mut own = Ok(());
+        for share in 1..n_shares {
+            match std::thread::Builder::new().spawn_scoped(scope, move || verify(share)) {
+                Ok(thread) => threads.push(thread),
+                // A system that has no thread left still has this one.
+                Err(_) => own = own.and(verify(share)),
+            }
+        }
+        own = own.and(verify(0));
+        threads.into_iter().fold(own, |all, t| all.and(t.join().expect("verify_chunk does not panic")))
     });
     outcome.map_err(|e| {
         Error::new(display_name(path), e).hint("copy or pack the file again; --trust runs it as it is")
@@ -176,7 +184,10 @@ fn with_model_session<R>(
     memory.resize(plan.bytes() + ARENA_ALIGN, 0);
     let offset = memory.as_ptr().align_offset(ARENA_ALIGN);
     let arena = &mut memory[offset..offset + plan.bytes()];
-    let pool = ThreadPool::new(n_threads as usize).map_err(|e| Error::new("threads", e))?;
+    let pool = ThreadPool::new(n_threads as usize).map_err(|e| {
+        Error::new("threads", format!("expected {n_threads}, the system refused one: {e}"))
+            .hint("choose fewer with --threads")
+    })?;
     let session =
         Session::new(model, kernels, &pool, &plan, arena).map_err(|e| Error::new(display_name(path), e))?;
     body(session)
