@@ -6,6 +6,9 @@
 //! dropped from the oldest on, the system message stays, and everything behind the unchanged
 //! prefix is prefilled again: rotated keys depend on their context and cannot be moved exactly.
 
+#[cfg(test)]
+mod tests;
+
 use core::fmt;
 
 use crate::chat_template::{ChatTemplate, Item, Items, Role};
@@ -333,120 +336,4 @@ struct EncodedTurn {
     system_end: usize,
     system_is_joined: bool,
     turn_start: usize,
-}
-
-#[cfg(test)]
-mod tests {
-    use std::vec::Vec;
-
-    use super::{Conversation, EncodeBuffers, PromptError};
-    use crate::chat_template::{ChatTemplate, TEXT_ITEM, TRIMS_CONTENT};
-    use crate::tokenizer::Tokenizer;
-    use crate::tokenizer::layout::Header;
-    use crate::tokenizer::split::Split;
-
-    const BOS: u32 = 256;
-    const EOT: u32 = 257;
-
-    fn bytes_of(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
-        words.into_iter().flat_map(u32::to_le_bytes).collect()
-    }
-
-    /// One token for each byte, and two without bytes; the first of those stands before every text.
-    fn tokenizer_section() -> Vec<u8> {
-        let header = Header {
-            split: Split::Llama3,
-            n_tokens: 258,
-            n_token_bytes: 256,
-            n_merges: 0,
-            n_ranks: 0,
-            n_word_slots: 0,
-            max_word_bytes: 0,
-            n_added: 0,
-            n_added_bytes: 0,
-            n_prefix: 1,
-            n_suffix: 0,
-        };
-        let token_starts = (0..=256).chain([256, 256]);
-        let arrays = token_starts.chain([0; 9]).chain(0..256).chain([0; 259]).chain([0]).chain([BOS]);
-        [&header.encode()[..], &bytes_of(arrays), &(0..=255).collect::<Vec<u8>>()].concat()
-    }
-
-    /// `start`, then "S:" or "U:", the trimmed content, and `EOT`.
-    fn template_section(start: Option<u32>) -> Vec<u8> {
-        let n = u32::from(start.is_some());
-        let list_ends = [n, n, n + 1, n + 2, n + 2, n + 3, n + 4, n + 4];
-        let header = [TRIMS_CONTENT, 4].into_iter().chain(list_ends).chain([0, 0]);
-        let items =
-            start.map(|id| [id, 0]).into_iter().chain([[TEXT_ITEM, 2], [TEXT_ITEM, 4], [EOT, 4], [EOT, 4]]);
-        [bytes_of(header.chain(items.flatten())), b"S:U:".to_vec()].concat()
-    }
-
-    #[test]
-    fn a_conversation_starts_with_the_tokenizers_prefix_exactly_once() {
-        let section = tokenizer_section();
-        let tokenizer = Tokenizer::parse(&section).unwrap();
-        for start in [None, Some(BOS)] {
-            let section = template_section(start);
-            let template = ChatTemplate::parse(&section).unwrap();
-            let (mut history, mut text, mut bpe) = ([0; 64], [0; 64], [0; 64]);
-            let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
-            let mut conversation = Conversation::new(&mut history);
-            conversation.push_user(&tokenizer, &template, " be ", "\nhi ", 0, &mut buffers).unwrap();
-            let text = |text: &'static str| text.bytes().map(u32::from);
-            let expected =
-                [BOS].into_iter().chain(text("S:be")).chain([EOT]).chain(text("U:hi")).chain([EOT]);
-            assert!(conversation.ids().iter().copied().eq(expected), "{:?}", conversation.ids());
-        }
-    }
-
-    /// What a section of these lists and items writes, as `template_section` does for its own.
-    fn section_of(list_ends: [u32; 8], items: &[[u32; 2]], text: &str) -> Vec<u8> {
-        let n_text = u32::try_from(text.len()).unwrap();
-        let header = [TRIMS_CONTENT, n_text].into_iter().chain(list_ends).chain([0, 0]);
-        [bytes_of(header.chain(items.iter().copied().flatten())), text.as_bytes().to_vec()].concat()
-    }
-
-    #[test]
-    fn the_system_message_stays_whether_special_tokens_set_it_apart_or_not() {
-        let section = tokenizer_section();
-        let tokenizer = Tokenizer::parse(&section).unwrap();
-        let apart = template_section(None);
-        // "S:" system "U:" content EOT: the system message runs into the first turn.
-        let joined =
-            section_of([0, 0, 1, 2, 2, 2, 3, 3], &[[TEXT_ITEM, 2], [TEXT_ITEM, 4], [EOT, 4]], "S:U:");
-        for (section, n_dropped_at_once) in [(apart, 1), (joined, 3)] {
-            let template = ChatTemplate::parse(&section).unwrap();
-            let (mut history, mut text, mut bpe) = ([0; 40], [0; 64], [0; 64]);
-            let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
-            let mut conversation = Conversation::new(&mut history);
-            let mut n_dropped = Vec::new();
-            for _ in 0..20 {
-                let taken =
-                    conversation.push_user(&tokenizer, &template, "be", "12345", 4, &mut buffers).unwrap();
-                n_dropped.push(taken.n_dropped);
-                assert!(taken.n_kept <= conversation.ids().len());
-                let system = [BOS].into_iter().chain("S:be".bytes().map(u32::from));
-                assert!(conversation.ids().iter().copied().take(5).eq(system), "{:?}", conversation.ids());
-                assert!(conversation.ids().len() + 4 <= 40);
-                assert!(conversation.push_answer(u32::from(b'y')));
-                conversation.close_turn();
-            }
-            assert_eq!(n_dropped.iter().max(), Some(&n_dropped_at_once), "{n_dropped:?}");
-        }
-    }
-
-    #[test]
-    fn a_prompt_that_leaves_no_ids_is_empty_and_not_answered() {
-        let section = tokenizer_section();
-        let tokenizer = Tokenizer::parse(&section).unwrap();
-        let section = section_of([0; 8], &[], "");
-        let template = ChatTemplate::parse(&section).unwrap();
-        let (mut history, mut text, mut bpe) = ([0; 40], [0; 64], [0; 64]);
-        let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
-        let mut conversation = Conversation::new(&mut history);
-        let outcome = conversation.push_user(&tokenizer, &template, "", "  ", 0, &mut buffers);
-        assert_eq!(outcome, Err(PromptError::Empty));
-        assert!(conversation.ids().is_empty());
-    }
 }
