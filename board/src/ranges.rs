@@ -71,6 +71,20 @@ impl Ranges {
         *self = kept;
     }
 
+    /// Keeps only what `other` holds too.
+    pub fn keep_within(&mut self, other: &Self) {
+        let mut kept = Self::new();
+        for mine in &self.pieces {
+            for theirs in &other.pieces {
+                let both = mine.start.max(theirs.start)..mine.end.min(theirs.end);
+                if !both.is_empty() {
+                    kept.push(both);
+                }
+            }
+        }
+        *self = kept;
+    }
+
     /// True if every address of `range` is in the set (an empty range always is).
     #[must_use]
     pub fn contains(&self, range: &Range<u64>) -> bool {
@@ -146,6 +160,24 @@ mod tests {
         assert!(ranges.contains(&(10..20)) && !ranges.contains(&(9..20)) && !ranges.contains(&(10..21)));
         assert!(ranges.intersects(&(0..11)) && !ranges.intersects(&(0..10)) && !ranges.intersects(&(20..30)));
         assert!(ranges.contains(&(5..5)) && !ranges.intersects(&(15..15)));
+    }
+
+    #[test]
+    fn what_another_set_lacks_goes_even_when_both_are_full() {
+        let mut ranges = set(&[0..10, 20..30, 40..50]);
+        ranges.keep_within(&set(&[5..25, 45..46, 47..60]));
+        assert_eq!(ranges.iter().collect::<Vec<_>>(), [5..10, 20..25, 45..46, 47..50]);
+        let (mut free, mut mapped) = (Ranges::new(), Ranges::new());
+        for i in 0..MAX_RANGES as u64 {
+            free.insert(i * 100..i * 100 + 50);
+            mapped.insert(i * 100 + 10..i * 100 + 40);
+        }
+        free.keep_within(&mapped);
+        assert_eq!(free, mapped);
+        // More pieces than fit: some are lost, and none is kept that only one set holds.
+        let mut all = set(&[0..1000, 1001..4000]);
+        all.keep_within(&mapped);
+        assert!(all.iter().all(|piece| mapped.contains(&piece)));
     }
 
     #[test]

@@ -100,14 +100,7 @@ impl Memory {
         }
         self.ram.insert(Self::image());
         // What could not be mapped is not offered.
-        let mut gaps = Ranges::new();
-        gaps.insert(0..u64::MAX);
-        for bank in self.ram.iter() {
-            gaps.remove(bank);
-        }
-        for gap in gaps.iter() {
-            self.free.remove(gap);
-        }
+        self.free.keep_within(&self.ram);
         for owned in [Self::image(), outward(self.device_tree.clone())] {
             self.free.remove(owned);
         }
