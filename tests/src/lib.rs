@@ -4,10 +4,14 @@ mod models;
 mod npy;
 mod sessions;
 #[cfg(feature = "system")]
+mod small_tree;
+#[cfg(feature = "system")]
 mod virtual_board;
 
 pub use models::shipped_model;
 pub use npy::NpyArray;
 pub use sessions::{aligned_arena, hash_of, logits_of, open_session};
+#[cfg(feature = "system")]
+pub use small_tree::small_tree;
 #[cfg(feature = "system")]
 pub use virtual_board::{VirtualBoard, image};

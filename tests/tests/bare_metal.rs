@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ternlet_board::{EntryLevel, Machine};
-use ternlet_tests::{VirtualBoard, image};
+use ternlet_tests::{VirtualBoard, image, small_tree};
 
 const POWER_OFF: &str = "ternlet.on-fault=off ternlet.exit=psci";
 
@@ -39,25 +39,46 @@ fn the_image_boots_on_every_core_and_from_every_level() {
 
 #[test]
 fn the_image_boots_from_the_highest_level() {
-    // With `-kernel` QEMU goes down to EL2 or EL1 by itself. Without it the core starts at EL3, at a
-    // program that does what a loader does, and the device tree lies at the start of RAM.
-    let loader = scratch("loader.bin");
-    let program = [
-        0xd2a8_0000_u32, // mov x0, #0x40000000
-        0xd2a8_0401,     // mov x1, #0x40200000
-        0xd61f_0020,     // br  x1
-    ];
-    fs::write(&loader, program.map(u32::to_le_bytes).concat()).expect("a writable folder");
-    for machine in ["virt,secure=on", "virt,secure=on,virtualization=on"] {
-        let mut qemu = Command::new("qemu-system-aarch64");
-        qemu.args(["-M", machine, "-cpu", "cortex-a76", "-m", "512M", "-nographic", "-nic", "none"]);
-        qemu.arg("-device").arg(format!("loader,file={},addr=0x40200000,force-raw=on", image().display()));
-        qemu.arg("-device")
-            .arg(format!("loader,file={},addr=0x48000000,force-raw=on,cpu-num=0", loader.display()));
-        let mut board = VirtualBoard::start(qemu);
+    // With `-kernel` QEMU goes down to EL2 or EL1 by itself.
+    for name in ["virt,secure=on", "virt,secure=on,virtualization=on"] {
+        let mut board = VirtualBoard::start(without_loader(name, RAM, "el3.bin"));
         board.wait_for("entered at EL3");
         board.wait_for("board> ");
     }
+}
+
+#[test]
+fn a_tree_smaller_than_a_page_leaves_the_memory_behind_it_usable() {
+    const AT: u64 = 0x4800_0000;
+    let tree = scratch("small.dtb");
+    fs::write(&tree, small_tree(POWER_OFF)).expect("a writable folder");
+    let mut qemu = without_loader("virt", AT, "small.bin");
+    qemu.arg("-device").arg(format!("loader,file={},addr={AT:#x},force-raw=on", tree.display()));
+    // The heap begins in the page after the tree's.
+    let text = VirtualBoard::start(qemu).wait_for_power_off();
+    assert!(text.contains("on small") && text.contains("0 bytes of heap in use"), "{text}");
+}
+
+/// Where RAM starts; QEMU puts its own tree there when it loads no kernel.
+const RAM: u64 = 0x4000_0000;
+
+/// A machine whose core starts, at its highest level, at a program that does what a loader does: `tree`
+/// into x0, and into the image.
+fn without_loader(machine: &str, tree: u64, program: &str) -> Command {
+    let loader = scratch(program);
+    let tree_high = u32::try_from(tree >> 16).expect("an address below 4 GiB");
+    let program = [
+        0xd2a0_0000 | tree_high << 5, // mov x0, #(tree_high << 16)
+        0xd2a8_0401,                  // mov x1, #0x40200000
+        0xd61f_0020,                  // br  x1
+    ];
+    fs::write(&loader, program.map(u32::to_le_bytes).concat()).expect("a writable folder");
+    let mut qemu = Command::new("qemu-system-aarch64");
+    qemu.args(["-M", machine, "-cpu", "cortex-a76", "-m", "512M", "-nographic", "-nic", "none"]);
+    qemu.arg("-device").arg(format!("loader,file={},addr=0x40200000,force-raw=on", image().display()));
+    qemu.arg("-device")
+        .arg(format!("loader,file={},addr=0x50000000,force-raw=on,cpu-num=0", loader.display()));
+    qemu
 }
 
 #[test]

@@ -68,13 +68,13 @@ impl Memory {
     }
 
     /// The device tree at `address`, if its header is believable. Called before [`Self::adopt`];
-    /// start.s has mapped two pages from there.
+    /// start.s has mapped the page of its first bytes.
     pub(super) fn device_tree(&mut self, address: u64) -> Option<&'static [u8]> {
         const HEADER_BYTES: usize = 8;
         if address == 0 || !address.is_multiple_of(8) {
             return None;
         }
-        // SAFETY: start.s mapped the page of `address` and the next; nobody writes there.
+        // SAFETY: start.s mapped the page of `address`, which holds 8 aligned bytes; nobody writes there.
         let header = unsafe { core::slice::from_raw_parts(address as *const u8, HEADER_BYTES) };
         let n_bytes = DeviceTree::claimed_bytes(header)?;
         let end = address.checked_add(n_bytes as u64)?;

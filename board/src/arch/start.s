@@ -123,10 +123,11 @@ at_el1:
     ldr     x2, ={PAGE_BOOT}
     bl      map_pages
 
-    // Map the page of the device tree's header and the next one; kmain maps the rest.
+    // Map the page of the device tree's header (8 bytes, 8-byte aligned, so never in two pages);
+    // kmain maps the rest. A page more could be RAM behind a small tree, and would stay read-only.
     cbz     x19, 1f
     mov     x0, x19
-    add     x1, x19, #4096
+    mov     x1, x19
     ldr     x2, ={PAGE_READ_ONLY}
     bl      map_pages
 1:  bl      discard_table_lines
