@@ -206,6 +206,9 @@ park:
 
 // Discards cache lines over the tables. Scratch: x0, x1, x2.
 discard_table_lines:
+    // With the MMU off stores are to device memory, which nothing else orders before `dc ivac`
+    // (Arm ARM DDI 0487, on the ordering of cache maintenance by address).
+    dmb     sy
     mrs     x1, ctr_el0             // DminLine: log2 of the words in the smallest line
     ubfx    x1, x1, #16, #4
     mov     x2, #4
