@@ -15,6 +15,9 @@ pub(super) const ADDRESS_BITS: u32 = 39;
 /// Bytes of a page and of a table.
 pub(super) const PAGE_BYTES: u64 = 4096;
 
+/// Tables that RAM leaves for devices: two levels below the root for each of two pages of registers.
+const N_DEVICE_TABLES: u64 = 4;
+
 const VALID: u64 = 1;
 /// Table at levels 1 and 2, page at level 3.
 const TABLE_OR_PAGE: u64 = 1 << 1;
@@ -111,7 +114,7 @@ impl Tables {
                 let is_block = entry & (VALID | TABLE_OR_PAGE) == VALID;
                 if !is_block {
                     let lower =
-                        if entry & VALID == 0 { self.fresh_table(slot)? } else { entry & ADDRESS_MASK };
+                        if entry & VALID == 0 { self.fresh_table(slot, kind)? } else { entry & ADDRESS_MASK };
                     self.map_level(lower, level + 1, address..end, kind)?;
                 }
             }
@@ -120,8 +123,10 @@ impl Tables {
         Ok(())
     }
 
-    fn fresh_table(&mut self, slot: *mut u64) -> Result<u64, OutOfTables> {
-        if self.next >= self.end {
+    fn fresh_table(&mut self, slot: *mut u64, kind: Kind) -> Result<u64, OutOfTables> {
+        // A tree whose RAM is in many pieces must not cost the console.
+        let n_kept = if kind == Kind::Ram { N_DEVICE_TABLES } else { 0 };
+        if self.next + n_kept * PAGE_BYTES >= self.end {
             return Err(OutOfTables);
         }
         let table = self.next;
