@@ -59,7 +59,8 @@ impl fmt::Display for OpenError {
 pub(super) fn open(file: &'static [u8], context: Option<u32>) -> Result<Session<'static>, OpenError> {
     let model = Model::parse(file).map_err(OpenError::Load)?;
     verify(&model).map_err(OpenError::Load)?;
-    let have = arch::heap_capacity();
+    // `arena` asks for a little more, to align what it gets.
+    let have = arch::heap_capacity().saturating_sub(ARENA_ALIGN);
     let plan = plan(&model, context, have).map_err(OpenError::Plan)?;
     let arena = arena(plan.bytes()).ok_or(OpenError::Memory { need: plan.bytes(), have })?;
     let kernels = Kernels::best(arch::kernel_features());
