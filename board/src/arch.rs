@@ -19,3 +19,4 @@ pub(crate) use drill::drill;
 pub(crate) use heap::{add_heap, heap_capacity, heap_use, seal_heap};
 pub(crate) use memory::Memory;
 pub(crate) use power::{after_fault, configure_power, power_off, reset};
+pub(crate) use vectors::report_system_errors;

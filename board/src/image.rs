@@ -34,6 +34,7 @@ pub(crate) fn main(mut memory: Memory, tree: &'static [u8], level: u64) -> ! {
     {
         driver::install(kind.open(registers));
     }
+    arch::report_system_errors();
     arch::start_event_stream();
     banner(&board, &memory, level);
     if let Some(word) = args.unknown {

@@ -4,7 +4,7 @@
 
 #![expect(unsafe_code, reason = "labelled room: exception entry and its registers")]
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::cpu::read_register;
@@ -30,6 +30,13 @@ global_asm!(
 
 /// Set by the first report: a fault inside it must not report again.
 static IS_REPORTING: AtomicBool = AtomicBool::new(false);
+
+/// From here on a system error (a write that no device took, memory that lost a bit) is reported. Before,
+/// there is no console to report on.
+pub(crate) fn report_system_errors() {
+    // SAFETY: clears DAIF.A alone; the vectors stand (start.s) and no exception returns.
+    unsafe { asm!("msr daifclr, #4", options(nostack, preserves_flags)) };
+}
 
 /// Prints what happened, where and with which registers, then parks, resets or powers off.
 extern "C" fn exception_report(vector: u64, frame: &Frame) -> ! {
