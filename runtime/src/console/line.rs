@@ -237,8 +237,14 @@ impl<'b> LineEditor<'b> {
         IO: Read + ReadReady + Write,
         N: Write,
     {
-        if !matches!(wire.read_byte()?, Some(b'[' | b'O')) {
-            return Ok(());
+        match wire.read_byte()? {
+            Some(b'[' | b'O') => {}
+            // A lone Esc: what follows is a key of its own.
+            Some(byte) => {
+                wire.unread(byte);
+                return Ok(());
+            }
+            None => return Ok(()),
         }
         let mut parameter = 0u8;
         loop {
@@ -365,7 +371,7 @@ mod tests {
             (b"junk\x15ok\r", b"ok"),
             ("\u{e9}\u{e8}\x08!\r".as_bytes(), "\u{e9}!".as_bytes()),
             (b"\x7f\x7f\x1b[D\x1b[Ca\x01\x02\r", b"a"),
-            (b"a\x1b[5~b\x1b[1;5Cc\r", b"abc"),
+            (b"a\x1b[5~b\x1b[1;5Cc\x1b\r", b"abc"),
         ];
         for (input, expected) in cases {
             assert_eq!(lines(input, true), [Ok(expected.to_vec())], "{input:?}");

@@ -44,6 +44,13 @@ where
         Ok((n == 1).then_some(byte[0]))
     }
 
+    /// Gives back the byte that [`read_byte`](Self::read_byte) has just returned.
+    pub(crate) fn unread(&mut self, byte: u8) {
+        // It came from the front of the queue, or from the stream while the queue was empty.
+        let kept = self.ahead.push_front(byte);
+        debug_assert!(kept.is_ok());
+    }
+
     /// Takes what has arrived without waiting; true if an interrupt is among it.
     ///
     /// An interrupt also drops what was typed before it. Bytes that find no room stay in the
