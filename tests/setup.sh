@@ -84,7 +84,7 @@ check_system() {
     if [ -r /etc/os-release ]; then
         # shellcheck source=/dev/null
         . /etc/os-release
-        id=$ID version=${VERSION_ID:-999} codename=${VERSION_CODENAME:-}
+        id=${ID:-unknown} version=${VERSION_ID:-999} codename=${VERSION_CODENAME:-}
     fi
     case "$id" in
         debian) [ "${version%%.*}" -ge 12 ] && [ "$(uname -m)" = x86_64 ] && return ;;
