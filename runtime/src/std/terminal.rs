@@ -4,15 +4,15 @@
 //! there is a terminal, so that the console's line editor sees every key. Raw mode ends when the
 //! stream is dropped.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::termios::{ControlModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 
 /// Standard input and output, or a serial device.
 #[derive(Debug)]
@@ -43,12 +43,17 @@ impl Terminal {
     /// # Errors
     /// If the device cannot be opened, is no terminal, or refuses the speed.
     pub fn serial(path: &Path, baud: u32) -> io::Result<Self> {
-        let device: File = OpenOptions::new().read(true).write(true).open(path)?;
+        // Not our controlling terminal, whose hang-up would end the program; and no waiting here for
+        // a carrier that a three-wire line never signals.
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let device = open(path, flags | OFlags::NONBLOCK, Mode::empty())?;
         if !isatty(&device) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected a serial device or terminal"));
         }
-        let mut terminal = Self { input: device.try_clone()?.into(), output: device.into(), saved: None };
+        let mut terminal = Self { input: device.try_clone()?, output: device, saved: None };
         terminal.make_raw(Some(baud))?;
+        // From here on reads wait; both descriptors share these flags.
+        fcntl_setfl(&terminal.input, flags)?;
         Ok(terminal)
     }
 
@@ -63,6 +68,7 @@ impl Terminal {
         let mut raw = saved.clone();
         raw.make_raw();
         if let Some(baud) = baud {
+            raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
             raw.set_speed(baud)?;
         }
         tcsetattr(&self.input, OptionalActions::Now, &raw)?;
