@@ -39,6 +39,9 @@ pub(crate) struct ChatFlags {
 /// Longest line that is taken as a prompt.
 const MAX_PROMPT_BYTES: u32 = 64 * 1024;
 
+/// What the shipped model was trained for; it takes anything else for a command.
+const SHIPPED_HINT: &str = "Try: Tell me a story about a robot.   or: set gpio 17 high\r\n";
+
 /// Messages about the session go to stderr when answers go to a pipe.
 #[derive(Debug)]
 struct Stderr;
@@ -70,10 +73,11 @@ pub(crate) fn converse(path: Option<&Path>, flags: &ChatFlags) -> Result<(), Err
         let config = session.model().config();
         let sampler = flags.sampling.over(&config.sampling);
         let greeting = format!(
-            "{}, {} threads, {}. /help lists the commands, Ctrl-D leaves.\r\n",
+            "{}, {} threads, {}. /help lists the commands, Ctrl-D leaves.\r\n{}",
             config.name,
             session.plan().options().n_workers,
-            session.kernels().name()
+            session.kernels().name(),
+            if path.is_none() { SHIPPED_HINT } else { "" }
         );
         let mut terminal = Terminal::stdio().map_err(|e| Error::new("terminal", e))?;
         let interactive = terminal.is_interactive();
