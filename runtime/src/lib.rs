@@ -1,4 +1,4 @@
-//! Runtime for ternary language models in one fixed arena.
+#![doc = include_str!("../README.md")]
 #![no_std]
 
 #[cfg(any(test, feature = "std"))]
