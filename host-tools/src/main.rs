@@ -27,7 +27,11 @@ use crate::output::note;
 /// Runs ternary (BitNet b1.58) language models, and packs them for small Arm boards.
 #[derive(Debug, Parser)]
 #[command(version, about, long_about = None, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Without a command: a prompt on the model that ships with ternlet.")]
+#[command(
+    after_help = "Without a command: a prompt on the model that ships with ternlet. When stdin is no terminal, \
+    each line is a prompt of its own and its answer, which may hold newlines, goes to stdout; a line \
+    that cannot be answered says so on stderr, and the exit status is 1."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
