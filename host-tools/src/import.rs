@@ -4,6 +4,7 @@ pub mod bitnet;
 pub mod byte_alphabet;
 pub mod chat_template;
 pub mod checkpoint;
+pub mod foreign_model;
 pub mod hf_config;
 mod json_fields;
 mod master;

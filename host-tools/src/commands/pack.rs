@@ -5,8 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use ternlet::import::bitnet::Bitnet;
-use ternlet::import::{chat_template, tokenizer_file};
+use ternlet::import::foreign_model::{ForeignModel, ImportOptions};
 use ternlet::output_file::refuse_input;
 use ternlet::pack::{HeadForm, PackRequest, Source, pack};
 use ternlet_runtime::Tokenizer;
@@ -55,42 +54,32 @@ pub(crate) struct PackArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &PackArgs) -> Result<(), Error> {
-    let packed = || {
-        let directory = checkpoint_directory(&args.source)?;
-        refuse_source_file(&directory, &args.output)?;
-        let name = args.name.clone().unwrap_or_else(|| folder_name(&directory));
-        let source = Bitnet::open(&directory, &name)?;
-        let tokenizer = match args.no_tokenizer {
-            true => None,
-            false => tokenizer_file::read_directory(&directory)
-                .map_err(|e| e.hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
-        };
-        let mut warning = None;
-        let chat_template = match &tokenizer {
-            Some(section) => {
-                let tokenizer = checked(section, source.config().vocab_size)?;
-                chat_template::read_directory(&directory, &tokenizer).unwrap_or_else(|e| {
+    pack_foreign(args).map_err(|e| e.during("pack"))
+}
+
+fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
+    refuse_source_file(&args.source, &args.output)?;
+    let options = ImportOptions { name: args.name.as_deref(), no_tokenizer: args.no_tokenizer };
+    let model = ForeignModel::open(&args.source, &options)?;
+    let mut warnings: Vec<String> =
+        model.warnings.iter().map(|warning| format!("ternlet: pack: {warning}")).collect();
+    let mut chat_template = None;
+    if let Some(section) = &model.tokenizer {
+        let tokenizer = checked(section, model.weights.config().vocab_size)?;
+        if let Some(chat) = &model.chat {
+            match chat.compile(&tokenizer) {
+                Ok(section) => chat_template = Some(section),
+                Err(e) => {
                     let hint = "the file is packed without a chat template";
-                    warning = Some(e.during("pack").hint(hint).to_string());
-                    None
-                })
-            }
-            None => {
-                if !args.no_tokenizer {
-                    let lack = "no tokenizer beside the weights; the file works on ids only";
-                    warning = Some(format!("ternlet: pack: {name}: {lack}"));
+                    warnings.push(e.during("pack").hint(hint).to_string());
                 }
-                None
             }
-        };
-        write(&source, tokenizer, chat_template, args.head.into(), &args.output)?;
-        // What a file lacks matters once there is a file.
-        if let Some(warning) = warning {
-            note(warning);
         }
-        Ok(())
-    };
-    packed().map_err(|e: Error| e.during("pack"))
+    }
+    write(&*model.weights, model.tokenizer, chat_template, args.head.into(), &args.output)?;
+    // What a file lacks matters once there is a file.
+    warnings.into_iter().for_each(note);
+    Ok(())
 }
 
 /// The tokenizer of a section, which may not have more ids than the model.
@@ -126,34 +115,12 @@ pub(crate) fn write(
 }
 
 /// A checkpoint's own file is no place for the output; a model packed there earlier is.
-fn refuse_source_file(directory: &Path, output: &Path) -> Result<(), Error> {
+fn refuse_source_file(source: &Path, output: &Path) -> Result<(), Error> {
     let is_model = |path: &Path| {
         let mut start = [0; MAGIC.len()];
         File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == MAGIC
     };
-    let files: Vec<PathBuf> =
-        directory.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    let sources: Vec<&Path> =
-        files.iter().map(PathBuf::as_path).filter(|path| path.is_file() && !is_model(path)).collect();
+    let files = ForeignModel::files(source);
+    let sources: Vec<&Path> = files.iter().map(PathBuf::as_path).filter(|path| !is_model(path)).collect();
     refuse_input(output, &sources)
-}
-
-/// The folder of the checkpoint; a weights file inside it will do as well.
-fn checkpoint_directory(source: &Path) -> Result<PathBuf, Error> {
-    if source.is_dir() {
-        return Ok(source.into());
-    }
-    match source.parent() {
-        Some(parent) if source.extension().is_some_and(|e| e == "safetensors") && source.exists() => {
-            Ok(if parent.as_os_str().is_empty() { ".".into() } else { parent.into() })
-        }
-        _ => Err(Error::new(source.display(), "expected the folder of a checkpoint, found none")
-            .hint("SOURCE is the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json")),
-    }
-}
-
-/// The last part of the folder's real path.
-fn folder_name(directory: &Path) -> String {
-    let path = directory.canonicalize().unwrap_or_else(|_| directory.into());
-    path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
 }

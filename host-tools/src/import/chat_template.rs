@@ -55,34 +55,59 @@ pub fn compile(source: &str, names: TokenNames<'_>, tokenizer: &Tokenizer<'_>) -
     Ok(section)
 }
 
-/// Compiles the template beside a checkpoint: `chat_template.jinja`, else what `tokenizer_config.json` holds. `None` if
-/// there is neither.
-///
-/// # Errors
-/// A file that cannot be read, or a template that does not reduce; a checkpoint can be packed without.
-pub fn read_directory(directory: &Path, tokenizer: &Tokenizer<'_>) -> Result<Option<Vec<u8>>, Error> {
-    let read = |name: &str| {
-        let path = directory.join(name);
-        let bytes = path.exists().then(|| fs::read(&path)).transpose();
-        bytes.map_err(|e| Error::new(path.display(), e))
-    };
-    let config_path = directory.join("tokenizer_config.json");
-    let config = match read("tokenizer_config.json")? {
-        Some(json) => TokenizerConfig::read(&json).map_err(|e| Error::new(config_path.display(), e))?,
-        None => TokenizerConfig::default(),
-    };
-    let (path, source) = match read("chat_template.jinja")? {
-        Some(source) => {
-            (directory.join("chat_template.jinja"), Some(String::from_utf8_lossy(&source).into_owned()))
-        }
-        None => (config_path, config.chat_template),
-    };
-    let Some(source) = source else { return Ok(None) };
-    let names = TokenNames { bos_token: config.bos_token.as_deref(), eos_token: config.eos_token.as_deref() };
-    match compile(&source, names, tokenizer) {
-        Ok(section) => Ok(Some(section)),
-        Err(reason) => {
-            Err(Error::new(path.display(), format!("the chat template cannot be compiled: {reason}")))
-        }
+/// A chat template as a foreign model has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatSource {
+    /// Where it was found, for messages.
+    pub origin: String,
+    /// The Jinja program.
+    pub template: String,
+    /// The text of the token that begins a sequence.
+    pub bos_token: Option<String>,
+    /// The text of the token that ends one.
+    pub eos_token: Option<String>,
+}
+
+impl ChatSource {
+    /// The template beside a checkpoint: `chat_template.jinja`, else what `tokenizer_config.json` holds. `None` if there
+    /// is neither.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read_directory(directory: &Path) -> Result<Option<Self>, Error> {
+        let read = |name: &str| {
+            let path = directory.join(name);
+            let bytes = path.exists().then(|| fs::read(&path)).transpose();
+            bytes.map_err(|e| Error::new(path.display(), e))
+        };
+        let config_path = directory.join("tokenizer_config.json");
+        let config = match read("tokenizer_config.json")? {
+            Some(json) => TokenizerConfig::read(&json).map_err(|e| Error::new(config_path.display(), e))?,
+            None => TokenizerConfig::default(),
+        };
+        let (path, template) = match read("chat_template.jinja")? {
+            Some(source) => {
+                (directory.join("chat_template.jinja"), Some(String::from_utf8_lossy(&source).into_owned()))
+            }
+            None => (config_path, config.chat_template),
+        };
+        let (bos_token, eos_token) = (config.bos_token, config.eos_token);
+        Ok(template.map(|template| Self {
+            origin: path.display().to_string(),
+            template,
+            bos_token,
+            eos_token,
+        }))
+    }
+
+    /// Compiles the template into a CHAT_TEMPLATE section.
+    ///
+    /// # Errors
+    /// A template that does not reduce; a model can be packed without.
+    pub fn compile(&self, tokenizer: &Tokenizer<'_>) -> Result<Vec<u8>, Error> {
+        let names = TokenNames { bos_token: self.bos_token.as_deref(), eos_token: self.eos_token.as_deref() };
+        compile(&self.template, names, tokenizer).map_err(|reason| {
+            Error::new(&self.origin, format!("the chat template cannot be compiled: {reason}"))
+        })
     }
 }

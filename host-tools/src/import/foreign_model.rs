@@ -1,0 +1,93 @@
+//! A model in somebody else's format, opened: weights, tokenizer, chat template
+//!
+//! [`ForeignModel::open`] looks at what a path holds and hands it to the importer of that kind. Everything that can be
+//! known without reading weights has been checked when it returns.
+
+use std::path::{Path, PathBuf};
+
+use super::bitnet::Bitnet;
+use super::chat_template::ChatSource;
+use super::tokenizer_file;
+use crate::error::Error;
+use crate::pack::Source;
+
+/// What the user may say beside the path.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImportOptions<'a> {
+    /// What to call the model; the file's or folder's own name otherwise.
+    pub name: Option<&'a str>,
+    /// Whether to leave the tokenizer (and with it the chat template) unread.
+    pub no_tokenizer: bool,
+}
+
+/// What a foreign model is made of, ready to be packed.
+#[derive(Debug)]
+pub struct ForeignModel {
+    /// Shape, defaults and weights.
+    pub weights: Box<dyn Source>,
+    /// A checked TOKENIZER section, if there is a tokenizer and it was asked for.
+    pub tokenizer: Option<Vec<u8>>,
+    /// The chat template, if there is one and a tokenizer for it.
+    pub chat: Option<ChatSource>,
+    /// What the user should know although the model can be packed, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl ForeignModel {
+    /// Opens the model at `path`: a checkpoint's folder, or its `.safetensors` file.
+    ///
+    /// # Errors
+    /// A path that holds no model, or one that cannot be packed right, with the reason.
+    pub fn open(path: &Path, options: &ImportOptions<'_>) -> Result<Self, Error> {
+        open_directory(&checkpoint_directory(path)?, options)
+    }
+
+    /// The files that an output may not replace: what the model at `path` is read from.
+    #[must_use]
+    pub fn files(path: &Path) -> Vec<PathBuf> {
+        let directory = checkpoint_directory(path);
+        let entries = directory.ok().and_then(|directory| directory.read_dir().ok());
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| path.is_file()).collect()
+    }
+}
+
+/// A Hugging Face checkpoint.
+fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<ForeignModel, Error> {
+    let own_name = folder_name(directory);
+    let weights = Bitnet::open(directory, options.name.unwrap_or(&own_name))?;
+    let mut warnings = Vec::new();
+    let tokenizer = match options.no_tokenizer {
+        true => None,
+        false => tokenizer_file::read_directory(directory)
+            .map_err(|e| e.hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
+    };
+    if tokenizer.is_none() && !options.no_tokenizer {
+        warnings.push("no tokenizer beside the weights; the file works on ids only".into());
+    }
+    let chat = match &tokenizer {
+        Some(_) => ChatSource::read_directory(directory)?,
+        None => None,
+    };
+    Ok(ForeignModel { weights: Box::new(weights), tokenizer, chat, warnings })
+}
+
+/// The folder of the checkpoint; a weights file inside it will do as well.
+fn checkpoint_directory(source: &Path) -> Result<PathBuf, Error> {
+    if source.is_dir() {
+        return Ok(source.into());
+    }
+    match source.parent() {
+        Some(parent) if source.extension().is_some_and(|e| e == "safetensors") && source.exists() => {
+            Ok(if parent.as_os_str().is_empty() { ".".into() } else { parent.into() })
+        }
+        _ => Err(Error::new(source.display(), "expected the folder of a checkpoint, found none")
+            .hint("SOURCE is the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json")),
+    }
+}
+
+/// The last part of the folder's real path.
+fn folder_name(directory: &Path) -> String {
+    let path = directory.canonicalize().unwrap_or_else(|_| directory.into());
+    path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
+}
