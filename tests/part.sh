@@ -10,9 +10,10 @@ program_limit=600
 
 setup() { bash tests/setup.sh; }
 
-shell() { shellcheck tests/*.sh .ci/run; }
+shell() { shellcheck tests/*.sh tests/fuzz/*.sh .ci/run; }
 
-format() { cargo fmt --all --check; }
+# The fuzzer is a workspace of its own.
+format() { cargo fmt --all --check && rustfmt --edition 2024 --check tests/fuzz/fuzz_targets/*.rs; }
 
 # Each target has code of its own: the Arm kernels, the board's start-up.
 lint() {

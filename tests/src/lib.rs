@@ -1,5 +1,6 @@
 //! Support code of the cross-crate tests.
 
+pub mod fuzz;
 mod models;
 mod npy;
 mod sessions;

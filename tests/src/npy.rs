@@ -45,7 +45,7 @@ impl NpyArray {
             .collect::<Result<_, _>>()
             .map_err(|_| "expected whole numbers in the shape")?;
         let (words, tail) = data.as_chunks();
-        if words.len() != shape.iter().product() || !tail.is_empty() {
+        if words.len() != shape.iter().product::<usize>() || !tail.is_empty() {
             return Err("expected as many elements as the shape says");
         }
         Ok(Self { shape, values: words.iter().copied().map(f32::from_le_bytes).collect() })

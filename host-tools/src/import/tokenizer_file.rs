@@ -27,8 +27,11 @@ pub fn read_directory(directory: &Path) -> Result<Option<Vec<u8>>, Error> {
     files.filter(|path| path.exists()).map(|path| read_file(&path)).next().transpose()
 }
 
-/// The section that `file` describes.
-fn section(file: &[u8]) -> Result<Vec<u8>, String> {
+/// The section that the bytes of a file describe.
+///
+/// # Errors
+/// What was expected and found, for people.
+pub fn section(file: &[u8]) -> Result<Vec<u8>, String> {
     if file.trim_ascii_start().starts_with(b"{") {
         return tokenizer_json::read(file)?.section();
     }
