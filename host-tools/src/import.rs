@@ -5,6 +5,7 @@ pub mod byte_alphabet;
 pub mod chat_template;
 pub mod checkpoint;
 pub mod foreign_model;
+pub mod gguf;
 pub mod hf_config;
 mod json_fields;
 mod master;

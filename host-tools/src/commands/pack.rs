@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions};
+use ternlet::import::gguf::I2sOrder;
 use ternlet::output_file::refuse_input;
 use ternlet::pack::{HeadForm, PackRequest, Source, pack};
 use ternlet_runtime::Tokenizer;
@@ -33,10 +34,35 @@ impl From<HeadFlag> for HeadForm {
     }
 }
 
+/// How `I2_S` tensors are laid out, as a flag.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum I2sFlag {
+    /// Blocks of 128 weights: every published file.
+    #[value(name = "128")]
+    Blocks128,
+    /// Blocks of 64 weights: quantised by bitnet.cpp on Arm since November 2025.
+    #[value(name = "64")]
+    Blocks64,
+    /// Four rows side by side: quantised by bitnet.cpp on x86 without its parallel-rows option.
+    #[value(name = "rows")]
+    FourRows,
+}
+
+impl From<I2sFlag> for I2sOrder {
+    fn from(order: I2sFlag) -> Self {
+        match order {
+            I2sFlag::Blocks128 => Self::Blocks128,
+            I2sFlag::Blocks64 => Self::Blocks64,
+            I2sFlag::FourRows => Self::FourRows,
+        }
+    }
+}
+
 /// Flags of `pack`.
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
-    /// Folder of a Hugging Face checkpoint: config.json, model.safetensors (or shards), tokenizer.json
+    /// A .gguf file, or the folder of a Hugging Face checkpoint: config.json, model.safetensors (or shards),
+    /// tokenizer.json
     source: PathBuf,
     /// File to write
     #[arg(short, long, value_name = "FILE")]
@@ -47,9 +73,12 @@ pub(crate) struct PackArgs {
     /// Leave the tokenizer out; the file then works on ids only
     #[arg(long)]
     no_tokenizer: bool,
-    /// What to call the model [default: the folder's name]
+    /// What to call the model [default: the name in the GGUF, or the folder's]
     #[arg(long)]
     name: Option<String>,
+    /// How `I2_S` tensors of a GGUF are laid out, which files do not say
+    #[arg(long, value_enum, value_name = "ORDER")]
+    i2s_order: Option<I2sFlag>,
 }
 
 /// Runs the command.
@@ -59,7 +88,11 @@ pub(crate) fn run(args: &PackArgs) -> Result<(), Error> {
 
 fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
     refuse_source_file(&args.source, &args.output)?;
-    let options = ImportOptions { name: args.name.as_deref(), no_tokenizer: args.no_tokenizer };
+    let options = ImportOptions {
+        name: args.name.as_deref(),
+        no_tokenizer: args.no_tokenizer,
+        i2s_order: args.i2s_order.map(I2sOrder::from),
+    };
     let model = ForeignModel::open(&args.source, &options)?;
     let mut warnings: Vec<String> =
         model.warnings.iter().map(|warning| format!("ternlet: pack: {warning}")).collect();

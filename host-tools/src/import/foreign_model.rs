@@ -3,10 +3,13 @@
 //! [`ForeignModel::open`] looks at what a path holds and hands it to the importer of that kind. Everything that can be
 //! known without reading weights has been checked when it returns.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::bitnet::Bitnet;
 use super::chat_template::ChatSource;
+use super::gguf::{self, I2sOrder};
 use super::tokenizer_file;
 use crate::error::Error;
 use crate::pack::Source;
@@ -18,6 +21,8 @@ pub struct ImportOptions<'a> {
     pub name: Option<&'a str>,
     /// Whether to leave the tokenizer (and with it the chat template) unread.
     pub no_tokenizer: bool,
+    /// In which order `I2_S` tensors of a GGUF keep their weights, where the user knows.
+    pub i2s_order: Option<I2sOrder>,
 }
 
 /// What a foreign model is made of, ready to be packed.
@@ -34,22 +39,36 @@ pub struct ForeignModel {
 }
 
 impl ForeignModel {
-    /// Opens the model at `path`: a checkpoint's folder, or its `.safetensors` file.
+    /// Opens the model at `path`: a GGUF file, a checkpoint's folder, or its `.safetensors` file.
     ///
     /// # Errors
     /// A path that holds no model, or one that cannot be packed right, with the reason.
     pub fn open(path: &Path, options: &ImportOptions<'_>) -> Result<Self, Error> {
+        if is_gguf(path) {
+            return gguf::open(path, options);
+        }
         open_directory(&checkpoint_directory(path)?, options)
     }
 
     /// The files that an output may not replace: what the model at `path` is read from.
     #[must_use]
     pub fn files(path: &Path) -> Vec<PathBuf> {
+        if is_gguf(path) {
+            return vec![path.into()];
+        }
         let directory = checkpoint_directory(path);
         let entries = directory.ok().and_then(|directory| directory.read_dir().ok());
         let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
         paths.filter(|path| path.is_file()).collect()
     }
+}
+
+/// Whether `path` is a file that says it is a GGUF, by its name or its first bytes.
+fn is_gguf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let mut starts_as_one =
+        || File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"GGUF";
+    path.is_file() && (path.extension().is_some_and(|e| e == "gguf") || starts_as_one())
 }
 
 /// A Hugging Face checkpoint.
@@ -81,8 +100,8 @@ fn checkpoint_directory(source: &Path) -> Result<PathBuf, Error> {
         Some(parent) if source.extension().is_some_and(|e| e == "safetensors") && source.exists() => {
             Ok(if parent.as_os_str().is_empty() { ".".into() } else { parent.into() })
         }
-        _ => Err(Error::new(source.display(), "expected the folder of a checkpoint, found none")
-            .hint("SOURCE is the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json")),
+        _ => Err(Error::new(source.display(), "expected a GGUF file or the folder of a checkpoint, found neither")
+            .hint("SOURCE is a .gguf file, or the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json")),
     }
 }
 

@@ -230,7 +230,7 @@ fn sampling(generation: Option<&JsonFields>) -> Result<SamplingDefaults, Error> 
 }
 
 /// As much of `name` as fits, without control characters.
-fn printable(name: &str) -> heapless::String<MAX_NAME_BYTES> {
+pub(super) fn printable(name: &str) -> heapless::String<MAX_NAME_BYTES> {
     let mut text = heapless::String::new();
     for character in name.chars().filter(|c| !c.is_control()) {
         if text.push(character).is_err() {
