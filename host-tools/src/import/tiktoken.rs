@@ -51,7 +51,7 @@ fn vocabulary(mut tokens: Vec<Vec<u8>>) -> Result<Vocabulary, String> {
         }
     }
     let added: Vec<AddedToken> = (0..N_SPECIALS)
-        .map(|index| AddedToken { id: n_ranks + index, content: special(index), second_pass: false })
+        .map(|index| AddedToken { id: n_ranks + index, content: special(index), flags: 0 })
         .collect();
     tokens.extend(added.iter().map(|token| token.content.clone().into_bytes()));
     Ok(Vocabulary {

@@ -1,7 +1,7 @@
 //! `tokenizer.json` of the Hugging Face `tokenizers` crate
 //!
-//! Read: byte-level BPE with the Llama-3 pre-tokenizer, added tokens, and a post-processor that puts ids before or after
-//! a text. Everything else is refused by name rather than read as something it is not. Ignored, as transformers does
+//! Read: byte-level BPE with the pre-tokenizers of Llama 3, GPT-2, Falcon and Qwen2, added tokens, and a post-processor
+//! that puts ids before or after a text. Everything else is refused by name rather than read as something it is not. Ignored, as transformers does
 //! when it encodes: `truncation` and `padding`.
 
 mod model;
@@ -11,6 +11,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::Value;
+use ternlet_runtime::tokenizer::layout::{ADDED_LSTRIP, ADDED_RSTRIP, ADDED_SECOND_PASS, ADDED_SINGLE_WORD};
 
 use super::byte_alphabet;
 use super::tokenizer_section::{AddedToken, Vocabulary};
@@ -47,6 +48,19 @@ struct AddedEntry {
     normalized: bool,
     #[serde(default)]
     special: bool,
+}
+
+impl AddedEntry {
+    /// The flags as the section has them.
+    fn flags(&self) -> u32 {
+        let flags = [
+            (self.normalized, ADDED_SECOND_PASS),
+            (self.lstrip, ADDED_LSTRIP),
+            (self.rstrip, ADDED_RSTRIP),
+            (self.single_word, ADDED_SINGLE_WORD),
+        ];
+        flags.iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag)
+    }
 }
 
 /// Reads a `tokenizer.json`.
@@ -93,11 +107,7 @@ pub fn read(json: &[u8]) -> Result<Vocabulary, String> {
             .added_tokens
             .iter()
             .filter(|entry| !entry.content.is_empty())
-            .map(|entry| AddedToken {
-                id: entry.id,
-                content: entry.content.clone(),
-                second_pass: entry.normalized,
-            })
+            .map(|entry| AddedToken { id: entry.id, content: entry.content.clone(), flags: entry.flags() })
             .collect(),
         prefix_ids,
         suffix_ids,
@@ -107,10 +117,6 @@ pub fn read(json: &[u8]) -> Result<Vocabulary, String> {
 /// Enters an added token's text under its id.
 fn add_text(texts: &mut Vec<String>, model: &Model, entry: &AddedEntry) -> Result<(), String> {
     let AddedEntry { id, content, .. } = entry;
-    let strips = [(entry.lstrip, "lstrip"), (entry.rstrip, "rstrip"), (entry.single_word, "single_word")];
-    if let Some((_, flag)) = strips.iter().find(|(is_set, _)| *is_set) {
-        return Err(format!("added token {content:?}: {flag} is not supported"));
-    }
     if let Some(in_model) = model.vocab.get(content).filter(|in_model| *in_model != id) {
         return Err(format!(
             "added token {content:?}: expected its id {in_model} in the vocabulary, found {id}"

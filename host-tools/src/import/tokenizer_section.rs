@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use ternlet_runtime::Tokenizer;
-use ternlet_runtime::tokenizer::layout::{ADDED_SECOND_PASS, Header, MAX_WORD_SLOTS, NONE};
+use ternlet_runtime::tokenizer::layout::{Header, MAX_WORD_SLOTS, NONE};
 use ternlet_runtime::tokenizer::split::Split;
 use ternlet_runtime::tokenizer::words::{MAX_PROBES, first_slot};
 
@@ -17,8 +17,8 @@ pub struct AddedToken {
     pub id: u32,
     /// What is recognised; not empty.
     pub content: String,
-    /// Whether it is looked for only in what the other added tokens left.
-    pub second_pass: bool,
+    /// The `ADDED_` flags of [`ternlet_runtime::tokenizer::layout`]; 0 for a token that is just looked for.
+    pub flags: u32,
 }
 
 /// A byte-level BPE vocabulary.
@@ -130,7 +130,7 @@ impl Vocabulary {
         section.words(word_slots);
         section.words(added.iter().map(|token| token.id));
         section.starts(added.iter().map(|token| token.content.len()));
-        section.words(added.iter().map(|token| if token.second_pass { ADDED_SECOND_PASS } else { 0 }));
+        section.words(added.iter().map(|token| token.flags));
         section.words(self.prefix_ids.iter().copied());
         section.words(self.suffix_ids.iter().copied());
         section.0.extend(token_bytes);

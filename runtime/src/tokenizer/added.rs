@@ -4,11 +4,13 @@
 //! crate. Here it is a walk down the sorted table that narrows the range of tokens byte by byte; most positions end at
 //! the bitmap of first bytes. Tokens are at most 512 bytes long, so a hostile text costs O(n), not O(n²).
 //!
-//! Two passes: tokens with `normalized = false` on the whole text, the others on what is left.
+//! Two passes: tokens with `normalized = false` on the whole text, the others on what is left. A token may swallow the
+//! white space before or after it, and may ask to stand alone as a word.
 
 use super::encode::Specials;
-use super::layout::ADDED_SECOND_PASS;
+use super::layout::{ADDED_LSTRIP, ADDED_RSTRIP, ADDED_SECOND_PASS, ADDED_SINGLE_WORD};
 use super::tables::{Tables, Word, span, value};
+use super::unicode::{Class, class, is_word};
 
 /// A stretch of text, or a token that was recognised in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +54,9 @@ impl<'a> AddedTokens<'a> {
         tokens
     }
 
-    /// Cuts `text` into pieces that tile it, except that special tokens stay text when `specials` says so.
+    /// Cuts `text` into pieces that tile it; special tokens stay text when `specials` says so.
     pub(super) fn pieces<'t>(&self, text: &'t str, specials: Specials) -> Pieces<'a, 't> {
-        Pieces { tokens: *self, specials, rest: text, found: None }
+        Pieces { tokens: *self, specials, text, start: 0, at: 0, found: None, spaces_end: 0 }
     }
 
     /// The token whose content is exactly `text`, of any pass.
@@ -96,6 +98,10 @@ impl<'a> AddedTokens<'a> {
     fn is_of_pass(&self, index: usize) -> bool {
         value(self.flags[index]) & ADDED_SECOND_PASS == self.pass
     }
+
+    fn has(&self, index: usize, flag: u32) -> bool {
+        value(self.flags[index]) & flag != 0
+    }
 }
 
 /// Whether `id`, below the vocabulary's size, is special.
@@ -121,9 +127,15 @@ fn partition_point(mut first: usize, mut end: usize, before: impl Fn(usize) -> b
 pub(super) struct Pieces<'a, 't> {
     tokens: AddedTokens<'a>,
     specials: Specials,
-    rest: &'t str,
+    text: &'t str,
+    /// Where the text begins that was not returned yet.
+    start: usize,
+    /// Where the next token is looked for: before `start` if the token before has swallowed white space.
+    at: usize,
     /// A token already found, which the text before it was returned ahead of.
     found: Option<u32>,
+    /// Where the white space ends that was swallowed last: a run is walked once, however many tokens lie in it.
+    spaces_end: usize,
 }
 
 impl<'t> Iterator for Pieces<'_, 't> {
@@ -133,29 +145,73 @@ impl<'t> Iterator for Pieces<'_, 't> {
         if let Some(id) = self.found.take() {
             return Some(Piece::Token(id));
         }
-        let bytes = self.rest.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            let Some((index, length)) = self.tokens.longest_match(&bytes[at..]) else {
-                at += 1;
+        while self.at < self.text.len() {
+            let Some((index, length)) = self.tokens.longest_match(&self.text.as_bytes()[self.at..]) else {
+                self.at += 1;
                 continue;
             };
+            // Contents are whole UTF-8 strings, so a match starts and ends between characters. No other token is looked
+            // for inside it, even if it is not taken.
+            let (at, end) = (self.at, self.at + length);
+            self.at = end;
             let id = value(self.tokens.ids[index]);
-            if self.specials == Specials::AsText && is_special(self.tokens.special_bits, id) {
-                // Its bytes are text, and no other token is looked for inside it.
-                at += length;
+            if !self.is_taken(index, id, at, end) {
                 continue;
             }
-            // Contents are whole UTF-8 strings, so a match starts and ends between characters.
-            let text = &self.rest[..at];
-            self.rest = &self.rest[at + length..];
-            if text.is_empty() {
+            let (token_start, token_end) = (self.strip_left(index, at), self.strip_right(index, end));
+            let text = self.text.get(self.start..token_start).unwrap_or_default();
+            self.start = token_end;
+            // A token inside white space that the one before has swallowed vanishes.
+            let token = (token_start < token_end).then_some(id);
+            if !text.is_empty() {
+                self.found = token;
+                return Some(Piece::Text(text));
+            }
+            if let Some(id) = token {
                 return Some(Piece::Token(id));
             }
-            self.found = Some(id);
-            return Some(Piece::Text(text));
         }
-        let text = core::mem::take(&mut self.rest);
+        let text = self.text.get(self.start..).unwrap_or_default();
+        self.start = self.text.len();
         (!text.is_empty()).then_some(Piece::Text(text))
     }
+}
+
+impl Pieces<'_, '_> {
+    /// Whether the match at `at..end` counts.
+    fn is_taken(&self, index: usize, id: u32, at: usize, end: usize) -> bool {
+        if self.specials == Specials::AsText && is_special(self.tokens.special_bits, id) {
+            return false;
+        }
+        if !self.tokens.has(index, ADDED_SINGLE_WORD) {
+            return true;
+        }
+        let (before, after) = (self.text[..at].chars().next_back(), self.text[end..].chars().next());
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    }
+
+    /// Where the token starts that matches at `at`: before the white space, as far as no other token has it.
+    fn strip_left(&self, index: usize, at: usize) -> usize {
+        if !self.tokens.has(index, ADDED_LSTRIP) {
+            return at;
+        }
+        let open = self.text.get(self.start..at).unwrap_or_default();
+        self.start.max(at - open.len() + open.trim_end_matches(is_space).len())
+    }
+
+    /// Where the token ends whose match ends at `end`: after the white space.
+    fn strip_right(&mut self, index: usize, end: usize) -> usize {
+        if !self.tokens.has(index, ADDED_RSTRIP) {
+            return end;
+        }
+        if self.spaces_end < end {
+            let after = &self.text[end..];
+            self.spaces_end = self.text.len() - after.trim_start_matches(is_space).len();
+        }
+        self.spaces_end
+    }
+}
+
+fn is_space(c: char) -> bool {
+    class(c) == Class::Space
 }

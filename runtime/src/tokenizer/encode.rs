@@ -98,14 +98,11 @@ impl Tokenizer<'_> {
         scratch: &mut [u32],
         out: &mut dyn FnMut(u32) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (word, after) = rest.split_at(self.split.first_word_bytes(rest));
-            match self.words.get(word.as_bytes()) {
+        for word in self.split.words(text) {
+            match self.words.get(word) {
                 Some(id) => out(id)?,
-                None => bpe::encode_word(word.as_bytes(), &self.merges, scratch, out)?,
+                None => bpe::encode_word(word, &self.merges, scratch, out)?,
             }
-            rest = after;
         }
         Ok(())
     }

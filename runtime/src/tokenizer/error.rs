@@ -47,7 +47,9 @@ impl fmt::Display for TokenizerError {
             Self::UnknownModel { found } => {
                 write!(f, "kind must be 1 (byte-level BPE), found {found}")
             }
-            Self::UnknownSplit { found } => write!(f, "pre-tokenizer must be 1 (Llama 3), found {found}"),
+            Self::UnknownSplit { found } => {
+                write!(f, "pre-tokenizer must be 1 to 4 (Llama 3, GPT-2, Falcon, Qwen2), found {found}")
+            }
             Self::CountOutOfRange { name: name @ "n_word_slots", max, found, .. } => {
                 write!(f, "{name} must be 0 or a power of two up to {max}, found {found}")
             }

@@ -15,7 +15,7 @@
 //! | word_slots | n_word_slots | hash table ([`super::words`]) of tokens that a word of equal bytes becomes unmerged |
 //! | added_ids | n_added | tokens recognised in raw text, in ascending order of their bytes |
 //! | added_starts | n_added + 1 | where their bytes start in added_bytes; ascending from 0 to n_added_bytes |
-//! | added_flags | n_added | [`ADDED_SECOND_PASS`] |
+//! | added_flags | n_added | [`ADDED_SECOND_PASS`], [`ADDED_LSTRIP`], [`ADDED_RSTRIP`], [`ADDED_SINGLE_WORD`] |
 //! | prefix_ids, suffix_ids | n_prefix, n_suffix | what goes before and after a text by default |
 //! | token_bytes | n_token_bytes bytes | what each token decodes to |
 //! | added_bytes | n_added_bytes bytes | UTF-8 that each added token is recognised by |
@@ -43,13 +43,21 @@ pub const MAX_AFFIX_IDS: u32 = 16;
 pub const MODEL_BYTE_LEVEL_BPE: u32 = 1;
 /// Flag of an added token that is looked for only in what the first pass left (`normalized` in `tokenizer.json`).
 pub const ADDED_SECOND_PASS: u32 = 1;
+/// Flag of an added token that swallows the white space before it.
+pub const ADDED_LSTRIP: u32 = 2;
+/// Flag of an added token that swallows the white space after it.
+pub const ADDED_RSTRIP: u32 = 4;
+/// Flag of an added token that stands neither directly after nor directly before a word character.
+pub const ADDED_SINGLE_WORD: u32 = 8;
+/// All flags of an added token.
+pub const ADDED_FLAGS: u32 = ADDED_SECOND_PASS | ADDED_LSTRIP | ADDED_RSTRIP | ADDED_SINGLE_WORD;
 
 /// The counts that fix the section's shape.
 ///
 /// | offset | name | valid |
 /// |---|---|---|
 /// | 0 | model | 1: byte-level BPE |
-/// | 4 | split | 1: Llama 3 |
+/// | 4 | split | 1: Llama 3, 2: GPT-2, 3: Falcon, 4: Qwen2 |
 /// | 8 | n_tokens | 1 to 2²⁰ |
 /// | 12 | n_token_bytes | at most 2²⁶ |
 /// | 16 | n_merges | at most 2²² |

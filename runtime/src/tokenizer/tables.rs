@@ -4,7 +4,7 @@
 //! is copied. After [`Tables::parse`] every id is below `n_tokens` and every start within its bytes.
 
 use super::error::TokenizerError;
-use super::layout::{ADDED_SECOND_PASS, HEADER_BYTES, Header, MAX_ADDED_TOKEN_BYTES, NONE};
+use super::layout::{ADDED_FLAGS, HEADER_BYTES, Header, MAX_ADDED_TOKEN_BYTES, NONE};
 
 /// A u32 as it lies in the file.
 pub(super) type Word = [u8; 4];
@@ -147,7 +147,7 @@ impl<'a> Tables<'a> {
             if previous >= bytes {
                 return Err(TokenizerError::AddedOrder { index });
             }
-            if value(*flags) & !ADDED_SECOND_PASS != 0 {
+            if value(*flags) & !ADDED_FLAGS != 0 {
                 return Err(TokenizerError::UnknownFlag { table: "added_flags", index });
             }
             previous = bytes;

@@ -1,7 +1,8 @@
-//! The character classes that pre-tokenizers ask about
+//! The character classes that pre-tokenizers and added tokens ask about
 //!
-//! `\p{L}`, `\p{N}` and `\s` of Unicode 16.0 in a two-stage table that `build.rs` generates: 4352 block numbers and some
-//! hundred distinct blocks of 256 two-bit classes, about 13 KB. The three classes are disjoint.
+//! `\p{L}`, `\p{N}`, `\s` and `\w` of Unicode 16.0, and the punctuation of the `tokenizers` crate, in a two-stage table
+//! that `build.rs` generates: 4352 block numbers and some hundred distinct blocks of 256 four-bit entries, about 25 KB.
+//! Letters, numbers and white space are disjoint; the other two properties are not tied to them.
 
 include!(concat!(env!("OUT_DIR"), "/unicode_classes.rs"));
 
@@ -21,15 +22,32 @@ pub enum Class {
 /// The class of `c`.
 #[must_use]
 pub const fn class(c: char) -> Class {
-    let code_point = c as usize;
-    // Every char is below 0x110000, the end of `BLOCK_OF`.
-    let block = &BLOCKS[BLOCK_OF[code_point >> 8] as usize];
-    match block[(code_point & 0xff) >> 2] >> ((code_point & 3) * 2) & 3 {
+    match entry(c) & 3 {
         1 => Class::Letter,
         2 => Class::Number,
         3 => Class::Space,
         _ => Class::Other,
     }
+}
+
+/// Whether `c` is a word character, `\w`: alphabetic, mark, decimal digit, connector or join control.
+#[must_use]
+pub const fn is_word(c: char) -> bool {
+    entry(c) & 4 != 0
+}
+
+/// Whether `c` is punctuation as Falcon's pre-tokenizer has it: in ASCII symbols too, elsewhere the categories P of an
+/// older Unicode version.
+#[must_use]
+pub const fn is_punctuation(c: char) -> bool {
+    entry(c) & 8 != 0
+}
+
+const fn entry(c: char) -> u8 {
+    let code_point = c as usize;
+    // Every char is below 0x110000, the end of `BLOCK_OF`.
+    let block = &BLOCKS[BLOCK_OF[code_point >> 8] as usize];
+    block[(code_point & 0xff) >> 1] >> ((code_point & 1) * 4) & 15
 }
 
 #[cfg(test)]

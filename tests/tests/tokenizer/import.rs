@@ -24,6 +24,13 @@ fn with(pointer: &str, value: Value) -> Vec<u8> {
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": true});
+    let spaced = json!({"type": "ByteLevel", "add_prefix_space": true, "use_regex": true});
+    let falcon = |behavior: &str, digits: &str| {
+        json!({"type": "Sequence", "pretokenizers": [
+            {"type": "Punctuation", "behavior": behavior}, byte_level,
+            {"type": "Digits", "individual_digits": false},
+            {"type": "Split", "behavior": "Isolated", "invert": false, "pattern": {"Regex": digits}}]})
+    };
     let cases = [
         ("/model/type", json!("Unigram"), "model: expected BPE, found Unigram"),
         ("/model/dropout", json!(0.1), "dropout"),
@@ -38,13 +45,17 @@ fn what_is_not_supported_is_refused_by_name() {
         ("/model/merges/0", json!(["b", "b"]), "merge 0: \"bb\" is not in the vocabulary"),
         ("/model/merges/0", json!("a b c"), "merge 0: expected two tokens"),
         ("/normalizer", json!({"type": "NFC"}), "normalizer: expected none, found NFC"),
-        ("/pre_tokenizer", byte_level.clone(), "found [ByteLevel]"),
+        ("/pre_tokenizer", json!({"type": "Whitespace"}), "found [Whitespace]"),
         (
             "/pre_tokenizer",
             Value::Null,
-            "pre_tokenizer: expected the Llama-3 Split followed by ByteLevel, found []",
+            "pre_tokenizer: expected [Split, ByteLevel] (Llama 3, Qwen2), [ByteLevel] (GPT-2) or [Punctuation, \
+             ByteLevel, Digits, Split] (Falcon), found []",
         ),
-        ("/pre_tokenizer/pretokenizers/1", byte_level, "use_regex"),
+        ("/pre_tokenizer/pretokenizers/1", byte_level.clone(), "expected use_regex false, found true"),
+        ("/pre_tokenizer", spaced, "add_prefix_space"),
+        ("/pre_tokenizer", falcon("Isolated", "[0-9][0-9][0-9]"), "found Punctuation (\"Isolated\")"),
+        ("/pre_tokenizer", falcon("Contiguous", "[0-9]"), "Split ([0-9])"),
         ("/pre_tokenizer/pretokenizers/0/pattern", json!({"Regex": "\\p{L}+"}), "found \\p{L}+"),
         ("/pre_tokenizer/pretokenizers/0/behavior", json!("Removed"), "Isolated"),
         ("/pre_tokenizer/pretokenizers/0/invert", json!(true), "not inverted"),
@@ -53,8 +64,6 @@ fn what_is_not_supported_is_refused_by_name() {
         ("/post_processor/special_tokens", json!({}), "token \"<s>\" has no ids"),
         ("/post_processor/special_tokens/<s>/ids", json!([10]), "id 10 is outside the vocabulary of 10"),
         ("/decoder", Value::Null, "decoder: expected ByteLevel, found nothing"),
-        ("/added_tokens/0/lstrip", json!(true), "added token \"<s>\": lstrip"),
-        ("/added_tokens/0/single_word", json!(true), "single_word"),
         ("/added_tokens/0/content", json!("ab"), "expected its id 3 in the vocabulary, found 8"),
         ("/added_tokens/0/id", json!(3), "its id 3 is that of \"ab\""),
         ("/added_tokens/0/id", json!(4_000_000_000u32), "is too large"),

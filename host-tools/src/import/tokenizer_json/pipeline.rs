@@ -3,11 +3,26 @@
 use serde_json::Value;
 use ternlet_runtime::tokenizer::split::Split;
 
-/// The pre-tokenizer expression of Llama 3.
-const LLAMA3: &str = concat!(
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|",
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-);
+/// The expressions that splits are known by.
+const EXPRESSIONS: [(&str, Split); 3] = [
+    (
+        concat!(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|",
+            r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        ),
+        Split::Llama3,
+    ),
+    (
+        concat!(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|",
+            r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        ),
+        Split::Qwen2,
+    ),
+    (r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", Split::Gpt2),
+];
+/// Falcon's last step: digits in threes.
+const THREE_DIGITS: &str = "[0-9][0-9][0-9]";
 
 /// The ids before and after a text.
 type Affixes = (Vec<u32>, Vec<u32>);
@@ -23,30 +38,63 @@ pub(super) fn check_normalizer(normalizer: &Value) -> Result<(), String> {
 /// The split that the pre-tokenizer asks for.
 pub(super) fn split(pre_tokenizer: &Value) -> Result<Split, String> {
     let steps = steps(pre_tokenizer, "pretokenizers");
-    let expected = "expected the Llama-3 Split followed by ByteLevel";
-    let [split, byte_level] = steps[..] else {
-        let found: Vec<&str> = steps.iter().map(|step| kind(step)).collect();
-        return Err(format!("pre_tokenizer: {expected}, found [{}]", found.join(", ")));
-    };
-    if kind(split) != "Split" || kind(byte_level) != "ByteLevel" {
-        return Err(format!("pre_tokenizer: {expected}, found [{}, {}]", kind(split), kind(byte_level)));
-    }
-    // Both switches of ByteLevel are on unless the file says otherwise.
-    for switch in ["add_prefix_space", "use_regex"] {
-        if byte_level.get(switch) != Some(&Value::Bool(false)) {
-            return Err(format!("pre_tokenizer: ByteLevel with {switch} is not supported"));
+    let kinds: Vec<&str> = steps.iter().map(|step| kind(step)).collect();
+    match (&kinds[..], &steps[..]) {
+        (["ByteLevel"], [byte_level]) => {
+            check_byte_level(byte_level, true)?;
+            Ok(Split::Gpt2)
         }
+        (["Split", "ByteLevel"], [split, byte_level]) => {
+            check_byte_level(byte_level, false)?;
+            let found = expression(split)?;
+            let known = EXPRESSIONS.iter().find(|(expression, _)| *expression == found);
+            known.map(|(_, split)| *split).ok_or_else(|| {
+                format!("pre_tokenizer: expected the expression of Llama 3, Qwen2 or GPT-2, found {found}")
+            })
+        }
+        (["Punctuation", "ByteLevel", "Digits", "Split"], [punctuation, byte_level, digits, split]) => {
+            check_byte_level(byte_level, true)?;
+            let found = expression(split)?;
+            if punctuation["behavior"] != "Contiguous"
+                || digits["individual_digits"] != false
+                || found != THREE_DIGITS
+            {
+                return Err(format!(
+                    "pre_tokenizer: expected Falcon's Punctuation (Contiguous), Digits (not individual) and \
+                     Split ({THREE_DIGITS}), found Punctuation ({}), Digits ({}) and Split ({found})",
+                    punctuation["behavior"], digits["individual_digits"]
+                ));
+            }
+            Ok(Split::Falcon)
+        }
+        _ => Err(format!(
+            "pre_tokenizer: expected [Split, ByteLevel] (Llama 3, Qwen2), [ByteLevel] (GPT-2) or \
+             [Punctuation, ByteLevel, Digits, Split] (Falcon), found [{}]",
+            kinds.join(", ")
+        )),
     }
+}
+
+/// Checks the switches of a `ByteLevel` step; both are on unless the file says otherwise.
+fn check_byte_level(step: &Value, use_regex: bool) -> Result<(), String> {
+    let is_on = |switch: &str| step.get(switch).is_none_or(|value| *value != false);
+    if is_on("add_prefix_space") {
+        return Err("pre_tokenizer: ByteLevel with add_prefix_space is not supported".into());
+    }
+    if is_on("use_regex") != use_regex {
+        let (expected, found) = (use_regex, !use_regex);
+        return Err(format!("pre_tokenizer: ByteLevel: expected use_regex {expected}, found {found}"));
+    }
+    Ok(())
+}
+
+/// The regular expression of a `Split` step.
+fn expression(split: &Value) -> Result<&str, String> {
     if split["behavior"] != "Isolated" || split.get("invert").is_some_and(|invert| *invert != false) {
         return Err("pre_tokenizer: Split other than Isolated, not inverted, is not supported".into());
     }
-    match split["pattern"]["Regex"].as_str() {
-        Some(LLAMA3) => Ok(Split::Llama3),
-        found => Err(format!(
-            "pre_tokenizer: expected the expression of Llama 3, found {}",
-            found.unwrap_or("none")
-        )),
-    }
+    let expression = split["pattern"]["Regex"].as_str();
+    expression.ok_or_else(|| "pre_tokenizer: expected a Split with a regular expression, found none".into())
 }
 
 /// Only the byte-level decoder is supported.
