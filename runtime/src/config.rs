@@ -41,6 +41,23 @@ impl HiddenAct {
     }
 }
 
+/// How the final hidden states of a text become one vector: what makes a model an embedding model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// The last token's state, divided by its L2 norm.
+    LastToken,
+}
+
+impl Pooling {
+    /// The name for people: `last token`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LastToken => "last token",
+        }
+    }
+}
+
 /// How the checkpoint's authors sample from it; a user's flags override each field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SamplingDefaults {
@@ -82,14 +99,21 @@ pub struct Config {
     pub vocab_size: u32,
     /// Longest context the model was made for, in tokens.
     pub max_seq_len: u32,
-    /// Added to the mean square in every RMS norm; finite and positive.
+    /// Added to the mean square in every RMS norm but those of `linear_norm_eps`; finite and positive.
     pub norm_eps: f32,
     /// The gate's activation function.
     pub hidden_act: HiddenAct,
     /// Whether attention and feed-forward outputs are normalised before `wo` and `w_down` (BitNet's sub-norms).
     pub has_sub_norms: bool,
+    /// Whether each head of the queries and keys is normalised before its rotation (Qwen3, arXiv:2505.09388 section 2).
+    pub has_qk_norm: bool,
+    /// Whether every ternary linear layer has an RMS norm of its own over its input, and what that norm adds to the mean
+    /// square; finite and positive.
+    pub linear_norm_eps: Option<f32>,
     /// Whether the token embedding is also the output head.
     pub tied_embedding: bool,
+    /// Set for an embedding model: it gives one vector for a text and no logits; then `tied_embedding` is set, too.
+    pub pooling: Option<Pooling>,
     /// Base of the rotary frequencies, for people: the runtime uses the stored table.
     pub rope_theta: f64,
     /// The id that starts a sequence, if the model has one.
@@ -117,6 +141,15 @@ impl Config {
     #[must_use]
     pub const fn group_size(&self) -> u32 {
         self.n_heads / self.n_kv_heads
+    }
+
+    /// Numbers that a row of a pass gives: a logit for every token id, or of an embedding model the embedding.
+    #[must_use]
+    pub const fn output_dim(&self) -> u32 {
+        match self.pooling {
+            None => self.vocab_size,
+            Some(Pooling::LastToken) => self.dim,
+        }
     }
 
     /// Checks every field against its range and against each other.
@@ -154,7 +187,13 @@ impl Config {
             });
         }
         positive("norm_eps", f64::from(self.norm_eps))?;
+        if let Some(eps) = self.linear_norm_eps {
+            positive("linear_norm_eps", f64::from(eps))?;
+        }
         positive("rope_theta", self.rope_theta)?;
+        if self.pooling.is_some() && !self.tied_embedding {
+            return Err(LoadError::ConfigPoolingWithHead);
+        }
         if let Some(id) = self.bos_token_id {
             in_range("bos_token_id", id, 0, self.vocab_size - 1)?;
         }

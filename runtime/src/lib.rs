@@ -30,14 +30,14 @@ mod hosted;
 pub use arena::{ARENA_ALIGN, Arena, ArenaError, Plain, align_up, cast_slice, cast_slice_mut};
 pub use chat_template::{ChatTemplate, ChatTemplateError, Item as ChatItem, Items as ChatItems, Role};
 pub use checksum::{Checksum, checksum};
-pub use config::{Config, HiddenAct, SamplingDefaults};
+pub use config::{Config, HiddenAct, Pooling, SamplingDefaults};
 pub use console::{Console, ConsoleError, ConsoleOptions, Ended};
 pub use conversation::PromptError;
 pub use format::LoadError;
 #[cfg(feature = "std")]
 pub use hosted::{ModelFile, Terminal, ThreadPool};
 pub use logits_hash::LogitsHash;
-pub use model::{Layer, Model, Table, Ternary};
+pub use model::{Layer, Linear, Model, Table, Ternary};
 pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};
 pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
 pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};

@@ -8,7 +8,7 @@
 mod verify;
 mod weights;
 
-pub use weights::{Layer, Table, Ternary};
+pub use weights::{Layer, Linear, Table, Ternary};
 
 use crate::arena::cast_slice;
 use crate::chat_template::ChatTemplate;
@@ -37,7 +37,7 @@ impl<'a> Model<'a> {
     /// `file` must start at a multiple of 64 bytes and end where the model ends. Allocates: no.
     ///
     /// # Errors
-    /// Rejections R1 to R35, R40 to R44 of `FORMAT.md`.
+    /// Rejections R1 to R35, R40 to R45 of `FORMAT.md`.
     pub fn parse(file: &'a [u8]) -> Result<Self, LoadError> {
         let remainder = file.as_ptr().addr() % ALIGN;
         if remainder != 0 {
@@ -125,24 +125,30 @@ impl<'a> Model<'a> {
     /// If `layer` is not below `n_layers`.
     #[must_use]
     pub fn layer(&self, layer: usize) -> Layer<'a> {
-        let first = match u32::try_from(layer) {
-            Ok(layer) if layer < self.config.n_layers => self.schedule().layer_index(layer),
+        let layer = match u32::try_from(layer) {
+            Ok(layer) if layer < self.config.n_layers => layer,
             _ => panic!("layer {layer} of {}", self.config.n_layers),
         };
-        // Roles lie in schedule order; sub-norms take a place only where the model has them.
-        let sub = u32::from(self.config.has_sub_norms);
+        let index = |role| self.schedule().layer_role_index(layer, role);
+        let vector = |role| index(role).map(|index| self.vector(index));
+        let linear = |norm, role| Linear {
+            norm: vector(norm),
+            weight: self.ternary(index(role).expect("a matrix of every layer")),
+        };
         Layer {
-            attn_norm: self.vector(first),
-            wq: self.ternary(first + 1),
-            wk: self.ternary(first + 2),
-            wv: self.ternary(first + 3),
-            attn_sub_norm: self.config.has_sub_norms.then(|| self.vector(first + 4)),
-            wo: self.ternary(first + sub + 4),
-            ffn_norm: self.vector(first + sub + 5),
-            w_gate: self.ternary(first + sub + 6),
-            w_up: self.ternary(first + sub + 7),
-            ffn_sub_norm: self.config.has_sub_norms.then(|| self.vector(first + 9)),
-            w_down: self.ternary(first + 2 * sub + 8),
+            attn_norm: vector(Role::AttnNorm).expect("a norm of every layer"),
+            wq: linear(Role::WqNorm, Role::Wq),
+            wk: linear(Role::WkNorm, Role::Wk),
+            wv: linear(Role::WvNorm, Role::Wv),
+            q_norm: vector(Role::QNorm),
+            k_norm: vector(Role::KNorm),
+            attn_sub_norm: vector(Role::AttnSubNorm),
+            wo: linear(Role::WoNorm, Role::Wo),
+            ffn_norm: vector(Role::FfnNorm).expect("a norm of every layer"),
+            w_gate: linear(Role::WGateNorm, Role::WGate),
+            w_up: linear(Role::WUpNorm, Role::WUp),
+            ffn_sub_norm: vector(Role::FfnSubNorm),
+            w_down: linear(Role::WDownNorm, Role::WDown),
         }
     }
 
@@ -170,14 +176,16 @@ impl<'a> Model<'a> {
         self.vector(self.schedule().rope_inv_freq_index())
     }
 
-    /// Bytes of weights that decoding one token reads: all but the embedding, of which one row, and the whole head.
+    /// Bytes of weights that decoding one token reads: all but the embedding, of which one row, and the whole head
+    /// (embedding models have none).
     #[must_use]
     pub fn weight_bytes_per_token(&self) -> u64 {
         let vocab_size = u64::from(self.config.vocab_size);
         let is_embedding = |role| matches!(role, Role::TokenEmbedding | Role::TokenEmbeddingScale);
+        let is_head = self.config.tied_embedding && self.config.pooling.is_none();
         self.tensors()
             .map(|entry| match is_embedding(entry.role) {
-                true if self.config.tied_embedding => entry.length + entry.length / vocab_size,
+                true if is_head => entry.length + entry.length / vocab_size,
                 true => entry.length / vocab_size,
                 false => entry.length,
             })

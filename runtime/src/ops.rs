@@ -2,13 +2,16 @@
 //!
 //! Every float reduction stays on one worker (design rule: bits do not depend on the split).
 
+mod linear;
+
+pub(crate) use linear::{Inputs, linear, quantise_inputs};
+
 use core::ops::Range;
 
 use ternlet_kernels::Kernels;
-use ternlet_kernels::layout::i2;
 
-use crate::model::{Table, Ternary};
-use crate::parallel::{ColumnRange, Parallel, for_column_ranges};
+use crate::model::Table;
+use crate::parallel::{Parallel, for_column_ranges};
 use crate::plan::TILE_ROWS;
 
 /// Output rows of a linear layer come in multiples of this, so that a worker's share fills the
@@ -26,6 +29,18 @@ pub(crate) fn rms_norm(kernels: &Kernels, x: &[f32], weight: &[f32], eps: f32, o
     kernels.scale_mul(x, 1.0 / libm::sqrtf(mean + eps), weight, out);
 }
 
+/// `out[i] = x[i] / sqrt(Σ x²)`; `false`, with `out` untouched, if that length is zero, infinite or not a number.
+///
+/// `x`, `out`: `[dim]`.
+pub(crate) fn l2_normalise(kernels: &Kernels, x: &[f32], out: &mut [f32]) -> bool {
+    let length = libm::sqrtf(kernels.sum_squares(x));
+    if !(length.is_finite() && length > 0.0) {
+        return false;
+    }
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = x / length);
+    true
+}
+
 /// Cosines and sines of the rotary angles `pos · inv_freq[i]`: RoPE, arXiv:2104.09864 section 3.4.2.
 ///
 /// `inv_freq`, `cos`, `sin`: `[head_dim / 2]`.
@@ -36,73 +51,6 @@ pub(crate) fn rope_angles(pos: u32, inv_freq: &[f32], cos: &mut [f32], sin: &mut
         let angle = pos * f;
         *c = libm::cosf(angle);
         *s = libm::sinf(angle);
-    }
-}
-
-/// One or more ternary matrices that share their input, outputs side by side.
-///
-/// | arg       | shape                | meaning                                          |
-/// |-----------|----------------------|--------------------------------------------------|
-/// | `weights` | each `[n_i, k]`      | `n = Σ n_i`                                      |
-/// | `xq`      | `[m, padded k]`      | int8 activations                                 |
-/// | `x_scale` | `[m]`                | their scales                                     |
-/// | `out`     | `[m, n]`             | `(acc as f32) * (w_scale * x_scale)`             |
-/// | `acc`     | `[workers, TILE, max_batch]` | scratch                                  |
-///
-/// One fork-join in all. Source: BitNet b1.58, arXiv:2402.17764 section 2.
-pub(crate) fn linear(
-    kernels: &Kernels,
-    parallel: &dyn Parallel,
-    weights: &[Ternary<'_>],
-    xq: &[i8],
-    x_scale: &[f32],
-    out: &mut [f32],
-    acc: &mut [i32],
-) {
-    let n = weights.iter().map(|w| w.n).sum();
-    for_column_ranges(parallel, ROW_GRAIN, out, n, acc, |mut columns, acc| {
-        let mut first_column = 0;
-        for w in weights {
-            let whole = first_column..first_column + w.n;
-            let part = intersect(&columns.range(), &whole);
-            let rows = part.start - first_column..part.end - first_column;
-            for tile in tiles(rows) {
-                linear_tile(kernels, w, tile, first_column, xq, x_scale, &mut columns, acc);
-            }
-            first_column = whole.end;
-        }
-    });
-}
-
-/// Rows `tile` of `w` for all tokens, scaled into columns `first_column + tile`.
-fn linear_tile(
-    kernels: &Kernels,
-    w: &Ternary<'_>,
-    tile: Range<usize>,
-    first_column: usize,
-    xq: &[i8],
-    x_scale: &[f32],
-    columns: &mut ColumnRange<'_, f32>,
-    acc: &mut [i32],
-) {
-    let (m, n) = (x_scale.len(), tile.len());
-    let row_bytes = i2::row_bytes(w.k);
-    let bytes = &w.bytes[tile.start * row_bytes..tile.end * row_bytes];
-    let out = first_column + tile.start..first_column + tile.end;
-    let acc = &mut acc[..n * m];
-    if m == 1 {
-        kernels.gemv_i8_i2(bytes, n, w.k, xq, acc);
-        kernels.rescale(acc, w.scale * x_scale[0], columns.segment(0, out));
-        return;
-    }
-    kernels.gemm_i8_i2(bytes, n, w.k, m, xq, acc);
-    for (t, &x_scale) in x_scale.iter().enumerate() {
-        let scale = w.scale * x_scale;
-        for (y, row) in columns.segment(t, out.clone()).iter_mut().zip(acc.chunks_exact(m)) {
-            #[expect(clippy::cast_precision_loss, reason = "|acc| < 2^24, exact in f32")]
-            let sum = row[t] as f32;
-            *y = sum * scale;
-        }
     }
 }
 
@@ -172,12 +120,6 @@ pub(crate) fn lm_head(
             }
         }
     });
-}
-
-/// The common part of two ranges, empty inside `b` if they do not meet.
-fn intersect(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
-    let start = a.start.clamp(b.start, b.end);
-    start..a.end.clamp(start, b.end)
 }
 
 /// `range` cut into pieces of at most [`TILE_ROWS`].

@@ -144,21 +144,24 @@ pub(crate) struct Sizes {
     pub(crate) qkv: usize,
     /// `[max_batch, 2 hidden_dim]`.
     pub(crate) gate_up: usize,
-    /// `[max_batch, longest padded input]`, int8.
+    /// Int8 inputs: for each row the longest one, or the three of queries, keys and values where these have norms of
+    /// their own and all three are longer.
     pub(crate) xq: usize,
-    /// `[max_batch]`.
+    /// `[planes, max_batch]`.
     pub(crate) x_scale: usize,
+    /// `[max_batch, max(dim, q_dim)]` if linear layers have norms of their own, else nothing.
+    pub(crate) normed: usize,
     /// `[max_batch, head_dim / 2]`, for cos and again for sin.
     pub(crate) rope: usize,
     /// `[n_workers, TILE_ROWS, max_batch]`.
     pub(crate) acc: usize,
     /// `[n_workers, context]`.
     pub(crate) scores: usize,
-    /// `[max_logit_rows, dim]`, int8, for the high and again for the low plane.
+    /// `[max_logit_rows, dim]`, int8, for the high and again for the low plane; nothing without a head.
     pub(crate) head_x: usize,
-    /// `[max_logit_rows, vocab_size]`.
-    pub(crate) logits: usize,
-    /// `[vocab_size]` sort keys of the sampler.
+    /// Logits, `[max_logit_rows, vocab_size]`, or embeddings, `[max_logit_rows, dim]`.
+    pub(crate) output: usize,
+    /// `[vocab_size]` sort keys of the sampler; nothing in embedding models.
     pub(crate) candidates: usize,
     /// `[n_slots]`.
     pub(crate) n_slots: usize,
@@ -249,7 +252,14 @@ impl Sizes {
         let vocab = u64::from(config.vocab_size);
         let head_dim = u64::from(config.head_dim);
         let head_dim_padded = head_dim.next_multiple_of(HEAD_ALIGN);
-        let longest_input = usize::try_from(dim.max(q_dim).max(hidden)).ok()?;
+        let has_head = config.pooling.is_none();
+        // Queries, keys and values are the most layers that read one vector.
+        let (planes, normed) = match config.linear_norm_eps {
+            Some(_) => (3, dim.max(q_dim)),
+            None => (1, 0),
+        };
+        let padded = |k: u64| usize::try_from(k).map(|k| i2::k_padded(k) as u64).ok();
+        let longest_inputs = (planes * padded(dim)?).max(padded(q_dim)?).max(padded(hidden)?);
         let line = o.max_prompt_bytes as usize;
         let text = if line == 0 { 0 } else { line.checked_add(TEMPLATE_TEXT_BYTES)? };
         Some(Self {
@@ -265,14 +275,15 @@ impl Sizes {
             xb: mul(&[m, dim.max(q_dim)])?,
             qkv: mul(&[m, q_dim + 2 * kv_dim])?,
             gate_up: mul(&[m, 2 * hidden])?,
-            xq: mul(&[m, i2::k_padded(longest_input) as u64])?,
-            x_scale: mul(&[m])?,
+            xq: mul(&[m, longest_inputs])?,
+            x_scale: mul(&[m, planes])?,
+            normed: mul(&[m, normed])?,
             rope: mul(&[m, head_dim / 2])?,
             acc: mul(&[workers, TILE_ROWS as u64, m])?,
             scores: mul(&[workers, context])?,
-            head_x: mul(&[logit_rows, dim])?,
-            logits: mul(&[logit_rows, vocab])?,
-            candidates: mul(&[vocab])?,
+            head_x: if has_head { mul(&[logit_rows, dim])? } else { 0 },
+            output: mul(&[logit_rows, u64::from(config.output_dim())])?,
+            candidates: if has_head { mul(&[vocab])? } else { 0 },
             n_slots: o.n_slots as usize,
             history: o.context as usize,
             line,
@@ -296,11 +307,12 @@ impl Sizes {
             (self.gate_up, 4, 1),
             (self.xq, 1, 1),
             (self.x_scale, 4, 1),
+            (self.normed, 4, 1),
             (self.rope, 4, 2),
             (self.acc, 4, 1),
             (self.scores, 4, 1),
             (self.head_x, 1, 2),
-            (self.logits, 4, 1),
+            (self.output, 4, 1),
             (self.candidates, 8, 1),
             (self.n_slots, 4, 1),
             (self.history, 4, 1),

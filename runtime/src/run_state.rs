@@ -1,9 +1,10 @@
 //! The activations of one forward pass, carved from the arena
 //!
-//! Names follow the literature: `x` is the residual stream, `xb` a branch of it, `xq` the int8
-//! activations of the linear layer at hand. Shapes are for `m` rows of at most `max_batch`.
+//! Names follow the literature: `x` is the residual stream, `xb` a branch of it.
+//! Shapes are for `m` rows of at most `max_batch`.
 
 use crate::arena::{Arena, ArenaError};
+use crate::ops::Inputs;
 use crate::plan::MemoryPlan;
 
 /// Buffers that [`Transformer::forward`](crate::Transformer::forward) works in.
@@ -17,10 +18,8 @@ pub(crate) struct RunState<'a> {
     pub(crate) qkv: &'a mut [f32],
     /// Gate and up side by side, `[m, 2 hidden_dim]`.
     pub(crate) gate_up: &'a mut [f32],
-    /// Quantised inputs of a linear layer, `[m, padded k]`.
-    pub(crate) xq: &'a mut [i8],
-    /// Their scales, `[m]`.
-    pub(crate) x_scale: &'a mut [f32],
+    /// Quantised inputs of the linear layers at hand.
+    pub(crate) inputs: Inputs<'a>,
     /// Cosines of the rotary angles, `[m, head_dim / 2]`.
     pub(crate) cos: &'a mut [f32],
     /// Sines of the rotary angles, `[m, head_dim / 2]`.
@@ -33,8 +32,8 @@ pub(crate) struct RunState<'a> {
     pub(crate) head_high: &'a mut [i8],
     /// Low plane of the int8 head's input, `[logit rows, dim]`.
     pub(crate) head_low: &'a mut [i8],
-    /// `[logit rows, vocab_size]`.
-    pub(crate) logits: &'a mut [f32],
+    /// Logits, `[logit rows, vocab_size]`, or embeddings, `[logit rows, dim]`.
+    pub(crate) output: &'a mut [f32],
     /// Positions that each slot's cache holds, `[n_slots]`.
     pub(crate) filled: &'a mut [u32],
 }
@@ -47,15 +46,18 @@ impl<'a> RunState<'a> {
             xb: arena.alloc(sizes.xb)?,
             qkv: arena.alloc(sizes.qkv)?,
             gate_up: arena.alloc(sizes.gate_up)?,
-            xq: arena.alloc(sizes.xq)?,
-            x_scale: arena.alloc(sizes.x_scale)?,
+            inputs: Inputs {
+                xq: arena.alloc(sizes.xq)?,
+                x_scale: arena.alloc(sizes.x_scale)?,
+                normed: arena.alloc(sizes.normed)?,
+            },
             cos: arena.alloc(sizes.rope)?,
             sin: arena.alloc(sizes.rope)?,
             acc: arena.alloc(sizes.acc)?,
             scores: arena.alloc(sizes.scores)?,
             head_high: arena.alloc(sizes.head_x)?,
             head_low: arena.alloc(sizes.head_x)?,
-            logits: arena.alloc(sizes.logits)?,
+            output: arena.alloc(sizes.output)?,
             filled: arena.alloc(sizes.n_slots)?,
         })
     }

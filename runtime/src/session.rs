@@ -223,7 +223,8 @@ impl<'a> Session<'a> {
         while done < ids.len() && go_on(done) {
             let batch = &ids[done..ids.len().min(done + max_batch)];
             let is_last = done + batch.len() == ids.len();
-            self.append_batch(batch, |i| is_last && i + 1 == batch.len())?;
+            let rows = rows(self.n_cached(), batch, |i| is_last && i + 1 == batch.len());
+            self.transformer.forward(&rows)?;
             done += batch.len();
         }
         Ok(done)
@@ -234,16 +235,40 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`ForwardError`], for example when the context is full.
     pub fn append(&mut self, token_id: u32) -> Result<(), ForwardError> {
-        self.append_batch(&[token_id], |_| true)
+        let rows = rows(self.n_cached(), &[token_id], |_| true);
+        self.transformer.forward(&rows).map(|_| ())
+    }
+
+    /// The embedding of the text `ids`, `[dim]` and of length 1; forgets what slot 0 held.
+    ///
+    /// Exact: the same bits for every batch size, backend and number of workers.
+    ///
+    /// # Errors
+    /// [`ForwardError`]: no ids, more than the context holds, or a model that predicts tokens.
+    pub fn embed(&mut self, ids: &[u32]) -> Result<&[f32], ForwardError> {
+        self.truncate(0);
+        let options = self.plan().options();
+        let max_batch = (options.max_batch as usize).min(ROWS_AT_ONCE);
+        if ids.len() > options.context as usize {
+            let context = options.context;
+            return Err(ForwardError::ContextFull { pos: context, context });
+        }
+        let last = ids.len().checked_sub(1).ok_or(ForwardError::NoTokens)? / max_batch;
+        for (i, batch) in ids.chunks(max_batch).enumerate() {
+            let rows = rows(self.n_cached(), batch, |row| i == last && row + 1 == batch.len());
+            self.transformer.embeddings(&rows)?;
+        }
+        let dim = self.model().config().dim as usize;
+        Ok(&self.transformer.latest_output()[..dim])
     }
 
     /// The token that follows the latest logits, and their part of the hash.
     ///
     /// # Panics
-    /// If nothing has been appended yet.
+    /// If nothing has been appended yet; to an embedding model nothing can be.
     pub fn sample(&mut self, sampler: &Sampler, hash: &mut LogitsHash) -> u32 {
         let pos = self.n_cached().checked_sub(1).expect("sampling follows an appended token");
-        let logits = &self.transformer.latest_logits()[..self.keys.len()];
+        let logits = &self.transformer.latest_output()[..self.keys.len()];
         hash.update(pos, logits);
         sampler.sample(pos, logits, self.keys)
     }
@@ -267,41 +292,38 @@ impl<'a> Session<'a> {
         Ok(SelfTestReport { expected: stored.logits_hash, found: hash?, n_tokens })
     }
 
-    /// The logits hash of `ids` appended to slot 0, every position included.
+    /// The logits hash of `ids` appended to slot 0, every position included; of an embedding model the same hash over the
+    /// embeddings.
     ///
     /// # Errors
     /// [`ForwardError`] of the pass that failed.
     pub fn hash_ids(&mut self, ids: &[u32]) -> Result<u64, ForwardError> {
         let mut hash = LogitsHash::new();
-        let vocab_size = self.keys.len();
-        let first = self.n_cached();
+        let config = self.model().config();
+        let (output_dim, is_embedding_model) = (config.output_dim() as usize, config.pooling.is_some());
         let rows_per_pass = (self.plan().options().max_logit_rows as usize).min(ROWS_AT_ONCE);
-        for (i, batch) in ids.chunks(rows_per_pass).enumerate() {
-            self.append_batch(batch, |_| true)?;
-            let logits = self.transformer.latest_logits().chunks_exact(vocab_size);
-            let pass = u32::try_from(i * rows_per_pass).unwrap_or(u32::MAX);
-            for (pos, logits) in (first + pass..).zip(logits.take(batch.len())) {
-                hash.update(pos, logits);
+        for batch in ids.chunks(rows_per_pass) {
+            let rows = rows(self.n_cached(), batch, |_| true);
+            let outputs = match is_embedding_model {
+                true => self.transformer.embeddings(&rows)?,
+                false => self.transformer.forward(&rows)?,
+            };
+            for (row, output) in rows.iter().zip(outputs.chunks_exact(output_dim)) {
+                hash.update(row.pos, output);
             }
         }
         Ok(hash.finish())
-    }
-
-    /// One pass over at most [`ROWS_AT_ONCE`] ids of slot 0.
-    fn append_batch(
-        &mut self,
-        ids: &[u32],
-        wants_logits: impl Fn(usize) -> bool,
-    ) -> Result<(), ForwardError> {
-        let first = self.n_cached();
-        let rows: heapless::Vec<Row, ROWS_AT_ONCE> = (first..)
-            .zip(ids)
-            .enumerate()
-            .map(|(i, (pos, &token_id))| Row { slot: 0, pos, token_id, wants_logits: wants_logits(i) })
-            .collect();
-        self.transformer.forward(&rows).map(|_| ())
     }
 }
 
 /// Rows of one slot that are described on the stack for a pass: 4 KiB of it.
 const ROWS_AT_ONCE: usize = 256;
+
+/// At most [`ROWS_AT_ONCE`] ids of slot 0 from position `first` on.
+fn rows(first: u32, ids: &[u32], wants_logits: impl Fn(usize) -> bool) -> heapless::Vec<Row, ROWS_AT_ONCE> {
+    (first..)
+        .zip(ids)
+        .enumerate()
+        .map(|(i, (pos, &token_id))| Row { slot: 0, pos, token_id, wants_logits: wants_logits(i) })
+        .collect()
+}

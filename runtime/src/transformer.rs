@@ -1,14 +1,20 @@
 //! The BitNet block and the forward pass over rows
 //!
 //! ```text
-//! x += wo · attn_sub_norm(attention(rope(wq·h, wk·h), wv·h))      h = attn_norm(x)
-//! x += w_down · ffn_sub_norm(act(w_gate·h) ⊙ w_up·h)              h = ffn_norm(x)
+//! x += wo · attn_sub_norm(attention(rope(q_norm(wq·h), k_norm(wk·h)), wv·h))      h = attn_norm(x)
+//! x += w_down · ffn_sub_norm(act(w_gate·h) ⊙ w_up·h)                              h = ffn_norm(x)
+//! logits = lm_head · final_norm(x)       or, of an embedding model:  y / |y|,  y = final_norm(x)
 //! ```
 //!
-//! Every linear layer is ternary weights × int8 activations (arXiv:2402.17764 section 2); the
-//! sub-norms and relu² are those of the 2B-4T report (arXiv:2504.12285 section 2.1). A pass takes
-//! any mix of rows: prefill, decode, verification of drafts and many conversations are one call,
+//! Every linear layer is ternary weights × int8 activations (arXiv:2402.17764 section 2). What a model lacks of these
+//! norms is the identity: the sub-norms and relu² are those of the 2B-4T report (arXiv:2504.12285 section 2.1), the norms
+//! of queries and keys Qwen3's (arXiv:2505.09388 section 2), and any linear layer may have a norm of its own over its
+//! input. A pass takes any mix of rows: prefill, decode, verification of drafts and many conversations are one call,
 //! and m rows give the bits of m single rows. Does not sample and knows no text.
+
+mod error;
+
+pub use error::ForwardError;
 
 use core::fmt;
 
@@ -16,10 +22,10 @@ use ternlet_kernels::Kernels;
 use ternlet_kernels::layout::i2;
 
 use crate::arena::{Arena, ArenaError};
-use crate::config::HiddenAct;
+use crate::config::{Config, HiddenAct};
 use crate::kv_cache::{Head, KvCache};
 use crate::model::{Layer, Model};
-use crate::ops::{embed, linear, lm_head, rms_norm, rope_angles};
+use crate::ops::{embed, l2_normalise, linear, lm_head, quantise_inputs, rms_norm, rope_angles};
 use crate::parallel::{Parallel, RowsMut, for_each_row};
 use crate::plan::MemoryPlan;
 use crate::run_state::RunState;
@@ -33,90 +39,9 @@ pub struct Row {
     pub pos: u32,
     /// Token id, below `vocab_size`.
     pub token_id: u32,
-    /// Whether this row's logits are computed.
+    /// Whether this row's logits, or its embedding, are computed.
     pub wants_logits: bool,
 }
-
-/// Why a forward pass was refused or failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ForwardError {
-    /// More rows than the plan's `max_batch`.
-    TooManyRows {
-        /// Rows given.
-        n_rows: usize,
-        /// The plan's `max_batch`.
-        max_batch: u32,
-    },
-    /// More rows want logits than the plan's `max_logit_rows`.
-    TooManyLogitRows {
-        /// Rows that want logits.
-        n_rows: usize,
-        /// The plan's `max_logit_rows`.
-        max_logit_rows: u32,
-    },
-    /// A slot that the plan does not have.
-    Slot {
-        /// The row's slot.
-        slot: u32,
-        /// The plan's `n_slots`.
-        n_slots: u32,
-    },
-    /// A position past the planned context.
-    ContextFull {
-        /// The row's position.
-        pos: u32,
-        /// The plan's `context`.
-        context: u32,
-    },
-    /// A position that leaves a gap or does not follow the slot's previous row in the batch.
-    Gap {
-        /// The row's position.
-        pos: u32,
-        /// The position expected, or the last one allowed.
-        expected: u32,
-    },
-    /// A token id outside the vocabulary.
-    TokenId {
-        /// The id given.
-        token_id: u32,
-        /// The model's vocabulary size.
-        vocab_size: u32,
-    },
-    /// A logit is infinite or not a number: the weights or scales are damaged.
-    NonFiniteLogits {
-        /// Position whose logits are not finite.
-        pos: u32,
-    },
-}
-
-impl fmt::Display for ForwardError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::TooManyRows { n_rows, max_batch } => {
-                write!(f, "a pass takes at most {max_batch} rows, got {n_rows}")
-            }
-            Self::TooManyLogitRows { n_rows, max_logit_rows } => {
-                write!(f, "a pass gives logits for at most {max_logit_rows} rows, {n_rows} want them")
-            }
-            Self::Slot { slot, n_slots } => write!(f, "slot {slot} of {n_slots}"),
-            Self::ContextFull { pos, context } => {
-                write!(f, "position {pos} is past the context of {context} tokens")
-            }
-            Self::Gap { pos, expected } => write!(f, "position {pos} leaves a gap, expected {expected}"),
-            Self::TokenId { token_id, vocab_size } => {
-                write!(f, "token id {token_id} is outside the vocabulary of {vocab_size}")
-            }
-            Self::NonFiniteLogits { pos } => write!(
-                f,
-                "the logits at position {pos} are not finite: expected numbers, found infinity or NaN; \
-                 the model file is damaged or its scales are wrong"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for ForwardError {}
 
 /// A model, its caches and its activations.
 pub struct Transformer<'a> {
@@ -195,28 +120,38 @@ impl<'a> Transformer<'a> {
     /// calls, backend and number of workers. Allocates: no.
     ///
     /// # Errors
-    /// [`ForwardError`]; all but `NonFiniteLogits` before anything is changed.
+    /// [`ForwardError`]; all but `NonFiniteLogits` before anything is changed. `NoLogits` if a row of an embedding model
+    /// wants them; its rows that do not only fill the cache.
     pub fn forward(&mut self, rows: &[Row]) -> Result<&[f32], ForwardError> {
+        if self.model.config().pooling.is_some() && rows.iter().any(|row| row.wants_logits) {
+            return Err(ForwardError::NoLogits);
+        }
         self.check(rows)?;
-        if rows.is_empty() {
-            return Ok(&[]);
-        }
-        self.embed(rows);
-        for l in 0..self.model.config().n_layers as usize {
-            let layer = self.model.layer(l);
-            self.attention(rows, l, &layer);
-            self.feed_forward(rows, &layer);
-        }
-        for row in rows {
-            self.state.filled[row.slot as usize] = row.pos + 1;
-        }
+        self.layers(rows);
         self.logits(rows)
     }
 
-    /// The logits of the latest pass, `[rows that wanted them, vocab_size]` and what lies behind.
+    /// Runs `rows` through all layers of an embedding model; returns the embeddings `[rows that want logits, dim]`, in
+    /// the order of the rows: each is that of the text which ends with its row, and of length 1.
+    ///
+    /// Rows and exactness as in [`forward`](Self::forward).
+    ///
+    /// # Errors
+    /// [`ForwardError`]; all but `NoDirection` before anything is changed.
+    pub fn embeddings(&mut self, rows: &[Row]) -> Result<&[f32], ForwardError> {
+        if self.model.config().pooling.is_none() {
+            return Err(ForwardError::NoEmbedding);
+        }
+        self.check(rows)?;
+        self.layers(rows);
+        self.pooled(rows)
+    }
+
+    /// The output of the latest pass and what lies behind: `[rows that wanted it, vocab_size]`, or `[.., dim]` of an
+    /// embedding model.
     #[must_use]
-    pub fn latest_logits(&self) -> &[f32] {
-        self.state.logits
+    pub fn latest_output(&self) -> &[f32] {
+        self.state.output
     }
 
     fn check(&self, rows: &[Row]) -> Result<(), ForwardError> {
@@ -252,6 +187,22 @@ impl<'a> Transformer<'a> {
         Ok(())
     }
 
+    /// All layers; the residual stream of every row stays in `x`, keys and values in the cache.
+    fn layers(&mut self, rows: &[Row]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.embed(rows);
+        for l in 0..self.model.config().n_layers as usize {
+            let layer = self.model.layer(l);
+            self.attention(rows, l, &layer);
+            self.feed_forward(rows, &layer);
+        }
+        for row in rows {
+            self.state.filled[row.slot as usize] = row.pos + 1;
+        }
+    }
+
     /// Token embeddings to `x`, rotary angles to `cos` and `sin`.
     fn embed(&mut self, rows: &[Row]) {
         let dim = self.model.config().dim as usize;
@@ -268,7 +219,8 @@ impl<'a> Transformer<'a> {
     /// `x += wo · attn_sub_norm(attention(...))`.
     fn attention(&mut self, rows: &[Row], l: usize, layer: &Layer<'a>) {
         let config = self.model.config();
-        let (kernels, parallel, eps) = (self.kernels, self.parallel, config.norm_eps);
+        let (kernels, parallel) = (self.kernels, self.parallel);
+        let (eps, linear_eps) = norm_eps(config);
         let (m, dim, head_dim) = (rows.len(), config.dim as usize, config.head_dim as usize);
         let (q_dim, kv_dim) = (config.q_dim() as usize, config.kv_dim() as usize);
         let (n_heads, group_size) = (config.n_heads as usize, config.group_size() as usize);
@@ -276,10 +228,24 @@ impl<'a> Transformer<'a> {
         let s = &mut self.state;
 
         // h = attn_norm(x) -> int8; queries, keys and values in one fork-join.
-        norm_quantise(kernels, parallel, m, dim, s.x, layer.attn_norm, eps, s.xb, s.xq, s.x_scale);
-        let xq = &s.xq[..m * i2::k_padded(dim)];
+        let linears = [layer.wq, layer.wk, layer.wv];
+        let norm = Some((layer.attn_norm, eps));
+        quantise_inputs(kernels, parallel, m, s.x, norm, s.xb, &linears, linear_eps, &mut s.inputs);
         let qkv = &mut s.qkv[..m * qkv_dim];
-        linear(kernels, parallel, &[layer.wq, layer.wk, layer.wv], xq, &s.x_scale[..m], qkv, s.acc);
+        linear(kernels, parallel, &linears, &s.inputs, qkv, s.acc);
+
+        // Normalise each head of queries and keys; `xb` is free for what goes in.
+        for qkv in qkv.chunks_exact_mut(qkv_dim) {
+            let (queries, keys) = qkv[..q_dim + kv_dim].split_at_mut(q_dim);
+            for (heads, norm) in [(queries, layer.q_norm), (keys, layer.k_norm)] {
+                let Some(weight) = norm else { continue };
+                for head in heads.chunks_exact_mut(head_dim) {
+                    let x = &mut s.xb[..head_dim];
+                    x.copy_from_slice(head);
+                    rms_norm(kernels, x, weight, eps, head);
+                }
+            }
+        }
 
         // Rotate queries and keys; queries take the softmax scale 1/sqrt(head_dim) with them.
         #[expect(clippy::cast_precision_loss, reason = "head_dim is at most 512, exact in f32")]
@@ -313,38 +279,35 @@ impl<'a> Transformer<'a> {
         });
 
         // Output projection, back onto the residual stream.
-        match layer.attn_sub_norm {
-            Some(weight) => {
-                norm_quantise(kernels, parallel, m, q_dim, s.xb, weight, eps, s.qkv, s.xq, s.x_scale);
-            }
-            None => quantise(kernels, m, q_dim, s.xb, s.xq, s.x_scale),
-        }
-        let xq = &s.xq[..m * i2::k_padded(q_dim)];
+        let norm = layer.attn_sub_norm.map(|weight| (weight, eps));
+        quantise_inputs(kernels, parallel, m, s.xb, norm, s.qkv, &[layer.wo], linear_eps, &mut s.inputs);
         let out = &mut s.xb[..m * dim];
-        linear(kernels, parallel, &[layer.wo], xq, &s.x_scale[..m], out, s.acc);
+        linear(kernels, parallel, &[layer.wo], &s.inputs, out, s.acc);
         kernels.add_assign(&mut s.x[..m * dim], out);
     }
 
     /// `x += w_down · ffn_sub_norm(act(w_gate·h) ⊙ w_up·h)`: gated FFN, arXiv:2002.05202 section 2.
     fn feed_forward(&mut self, rows: &[Row], layer: &Layer<'a>) {
         let config = self.model.config();
-        let (kernels, parallel, eps) = (self.kernels, self.parallel, config.norm_eps);
+        let (kernels, parallel) = (self.kernels, self.parallel);
+        let (eps, linear_eps) = norm_eps(config);
         let (m, dim, hidden) = (rows.len(), config.dim as usize, config.hidden_dim as usize);
         let hidden_act = config.hidden_act;
         let s = &mut self.state;
 
-        norm_quantise(kernels, parallel, m, dim, s.x, layer.ffn_norm, eps, s.xb, s.xq, s.x_scale);
-        let xq = &s.xq[..m * i2::k_padded(dim)];
+        let linears = [layer.w_gate, layer.w_up];
+        let norm = Some((layer.ffn_norm, eps));
+        quantise_inputs(kernels, parallel, m, s.x, norm, s.xb, &linears, linear_eps, &mut s.inputs);
         let gate_up = &mut s.gate_up[..m * 2 * hidden];
-        linear(kernels, parallel, &[layer.w_gate, layer.w_up], xq, &s.x_scale[..m], gate_up, s.acc);
+        linear(kernels, parallel, &linears, &s.inputs, gate_up, s.acc);
 
-        // relu²(gate) · up (ReLU²: arXiv:2109.08668 section 3.1) or silu(gate) · up, then the
-        // sub-norm into the half that `up` no longer needs, then int8.
+        // relu²(gate) · up (ReLU²: arXiv:2109.08668 section 3.1) or silu(gate) · up, then the norms, each into the half
+        // that its input does not need, then int8.
         let padded = i2::k_padded(hidden);
         let outputs = (
             RowsMut::new(gate_up, 2 * hidden),
-            RowsMut::new(&mut s.xq[..m * padded], padded),
-            RowsMut::new(&mut s.x_scale[..m], 1),
+            RowsMut::new(&mut s.inputs.xq[..m * padded], padded),
+            RowsMut::new(&mut s.inputs.x_scale[..m], 1),
         );
         for_each_row(parallel, outputs, &mut [(); 0], |_, (gate_up, xq, x_scale), _| {
             let (gate, up) = gate_up.split_at_mut(hidden);
@@ -352,80 +315,79 @@ impl<'a> Transformer<'a> {
                 HiddenAct::Relu2 => kernels.relu2_mul(gate, up),
                 HiddenAct::Silu => kernels.silu_mul(gate, up),
             }
-            x_scale[0] = match layer.ffn_sub_norm {
-                Some(weight) => {
-                    rms_norm(kernels, gate, weight, eps, up);
-                    kernels.quantise_i8(up, xq)
+            let (mut h, mut free) = (gate, up);
+            for (norm, eps) in [(layer.ffn_sub_norm, eps), (layer.w_down.norm, linear_eps)] {
+                if let Some(weight) = norm {
+                    rms_norm(kernels, h, weight, eps, free);
+                    (h, free) = (free, h);
                 }
-                None => kernels.quantise_i8(gate, xq),
-            };
+            }
+            x_scale[0] = kernels.quantise_i8(h, xq);
         });
 
         let out = &mut s.xb[..m * dim];
-        linear(kernels, parallel, &[layer.w_down], &s.xq[..m * padded], &s.x_scale[..m], out, s.acc);
+        linear(kernels, parallel, &[layer.w_down], &s.inputs, out, s.acc);
         kernels.add_assign(&mut s.x[..m * dim], out);
     }
 
-    /// Final norm and head for the rows that want logits.
+    /// Head for the rows that want logits.
     fn logits(&mut self, rows: &[Row]) -> Result<&[f32], ForwardError> {
         let config = self.model.config();
         let (dim, vocab_size) = (config.dim as usize, config.vocab_size as usize);
-        let s = &mut self.state;
-        let wanting = || rows.iter().enumerate().filter(|(_, row)| row.wants_logits);
-        let r = wanting().count();
+        let r = self.final_norm(rows);
         if r == 0 {
             return Ok(&[]);
         }
-        for ((t, _), out) in wanting().zip(s.xb.chunks_exact_mut(dim)) {
-            let x = &s.x[t * dim..(t + 1) * dim];
-            rms_norm(self.kernels, x, self.model.final_norm(), config.norm_eps, out);
-        }
-        let logits = &mut s.logits[..r * vocab_size];
+        let s = &mut self.state;
+        let logits = &mut s.output[..r * vocab_size];
         let table = self.model.lm_head();
-        let (x, x_scale) = (&s.xb[..r * dim], &mut s.x_scale[..r]);
+        let (x, x_scale) = (&s.xb[..r * dim], &mut s.inputs.x_scale[..r]);
         lm_head(self.kernels, self.parallel, &table, dim, x, s.head_high, s.head_low, x_scale, logits);
-        for ((_, row), logits) in wanting().zip(logits.chunks_exact(vocab_size)) {
+        for (row, logits) in wanting(rows).zip(logits.chunks_exact(vocab_size)) {
             if !all_finite(logits) {
-                return Err(ForwardError::NonFiniteLogits { pos: row.pos });
+                return Err(ForwardError::NonFiniteLogits { pos: row.1.pos });
             }
         }
         Ok(logits)
     }
-}
 
-/// `xq, x_scale = quantise(rms_norm(x))` for `m` rows of `k` elements.
-///
-/// `norm_out` holds the normalised rows `[m, k]` on the way.
-fn norm_quantise(
-    kernels: &Kernels,
-    parallel: &dyn Parallel,
-    m: usize,
-    k: usize,
-    x: &[f32],
-    weight: &[f32],
-    eps: f32,
-    norm_out: &mut [f32],
-    xq: &mut [i8],
-    x_scale: &mut [f32],
-) {
-    let padded = i2::k_padded(k);
-    let outputs = (
-        RowsMut::new(&mut norm_out[..m * k], k),
-        RowsMut::new(&mut xq[..m * padded], padded),
-        RowsMut::new(&mut x_scale[..m], 1),
-    );
-    for_each_row(parallel, outputs, &mut [(); 0], |t, (normed, xq, x_scale), _| {
-        rms_norm(kernels, &x[t * k..(t + 1) * k], weight, eps, normed);
-        x_scale[0] = kernels.quantise_i8(normed, xq);
-    });
-}
-
-/// `xq, x_scale = quantise(x)` for `m` rows of `k` elements.
-fn quantise(kernels: &Kernels, m: usize, k: usize, x: &[f32], xq: &mut [i8], x_scale: &mut [f32]) {
-    let rows = xq.chunks_exact_mut(i2::k_padded(k)).zip(x_scale).take(m);
-    for (t, (xq, x_scale)) in rows.enumerate() {
-        *x_scale = kernels.quantise_i8(&x[t * k..(t + 1) * k], xq);
+    /// Embeddings of the texts that end with the rows that want them: `Pooling::LastToken`.
+    fn pooled(&mut self, rows: &[Row]) -> Result<&[f32], ForwardError> {
+        let dim = self.model.config().dim as usize;
+        let r = self.final_norm(rows);
+        let s = &mut self.state;
+        let embeddings = &mut s.output[..r * dim];
+        let pairs = s.xb.chunks_exact(dim).zip(embeddings.chunks_exact_mut(dim));
+        for ((_, row), (x, out)) in wanting(rows).zip(pairs) {
+            if !l2_normalise(self.kernels, x, out) {
+                return Err(ForwardError::NoDirection { pos: row.pos });
+            }
+        }
+        Ok(embeddings)
     }
+
+    /// `final_norm(x)` of the rows that want it, one after the other into `xb`; returns how many.
+    fn final_norm(&mut self, rows: &[Row]) -> usize {
+        let config = self.model.config();
+        let dim = config.dim as usize;
+        let s = &mut self.state;
+        for ((t, _), out) in wanting(rows).zip(s.xb.chunks_exact_mut(dim)) {
+            let x = &s.x[t * dim..(t + 1) * dim];
+            rms_norm(self.kernels, x, self.model.final_norm(), config.norm_eps, out);
+        }
+        wanting(rows).count()
+    }
+}
+
+/// The rows that want an output, with their places in the pass.
+fn wanting(rows: &[Row]) -> impl Iterator<Item = (usize, &Row)> {
+    rows.iter().enumerate().filter(|(_, row)| row.wants_logits)
+}
+
+/// What the block's norms and the linear layers' own norms add to the mean square.
+fn norm_eps(config: &Config) -> (f32, f32) {
+    // Without norms in the linear layers the second is never used.
+    (config.norm_eps, config.linear_norm_eps.unwrap_or(config.norm_eps))
 }
 
 /// Whether no element is infinite or NaN; one integer maximum, no branch per element.

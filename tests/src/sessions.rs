@@ -28,7 +28,8 @@ pub fn open_session<R>(
     body(session)
 }
 
-/// The logits of all positions of `ids`, `[tokens, vocab_size]`, run `batch` rows at a time in slot 0.
+/// The logits of all positions of `ids`, `[tokens, vocab_size]`, or of an embedding model the embeddings,
+/// `[tokens, dim]`, run `batch` rows at a time in slot 0.
 ///
 /// # Panics
 /// If a pass fails.
@@ -51,14 +52,18 @@ pub fn logits_of(
                 .zip(ids)
                 .map(|(pos, &token_id)| Row { slot: 0, pos, token_id, wants_logits: true })
                 .collect();
-            all.extend_from_slice(session.transformer().forward(&rows).expect("the pass succeeds"));
+            let outputs = match model.config().pooling {
+                None => session.transformer().forward(&rows),
+                Some(_) => session.transformer().embeddings(&rows),
+            };
+            all.extend_from_slice(outputs.expect("the pass succeeds"));
             pos += u32::try_from(rows.len()).expect("at most a batch");
         }
         all
     })
 }
 
-/// The logits hash of all positions of `ids`, run `batch` rows at a time.
+/// The hash of what [`logits_of`] gives.
 ///
 /// # Panics
 /// If a pass fails.
@@ -71,10 +76,10 @@ pub fn hash_of(
     ids: &[u32],
     batch: u32,
 ) -> u64 {
-    let logits = logits_of(model, kernels, parallel, options, ids, batch);
+    let outputs = logits_of(model, kernels, parallel, options, ids, batch);
     let mut hash = LogitsHash::new();
-    for (pos, logits) in (0..).zip(logits.chunks_exact(model.config().vocab_size as usize)) {
-        hash.update(pos, logits);
+    for (pos, output) in (0..).zip(outputs.chunks_exact(model.config().output_dim() as usize)) {
+        hash.update(pos, output);
     }
     hash.finish()
 }

@@ -5,12 +5,14 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use ternlet::pack::HeadForm;
+use ternlet::pack::synth::Synth;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
     ArenaError, KvType, LogitsHash, MemoryPlan, Model, ModelFile, PlanError, PlanOptions, Sampler,
     SamplerOptions, Serial, Session, SessionError,
 };
-use ternlet_tests::{aligned_arena, shipped_model};
+use ternlet_tests::{aligned_arena, open_session, shipped_model, variants, with_synth};
 
 /// The system's allocator, which panics while the current thread has armed it.
 struct Armed;
@@ -60,24 +62,38 @@ fn configurations() -> [PlanOptions; 5] {
 
 #[test]
 fn the_plan_is_the_high_water_mark_to_the_byte() {
-    with_model(|model| {
-        for options in configurations() {
-            let plan = MemoryPlan::new(model.config(), &options).unwrap();
-            let mut memory = Vec::new();
-            let kernels = Kernels::best(CpuFeatures::detect());
-            let arena = aligned_arena(&mut memory, plan.bytes());
-            let session = Session::new(model.clone(), kernels, &Serial, &plan, arena).unwrap();
-            assert_eq!(session.used_bytes(), plan.bytes(), "{options:?}");
-            drop(session);
-            let need = plan.bytes();
-            let arena = aligned_arena(&mut memory, need - 1);
-            assert_eq!(
-                Session::new(model.clone(), kernels, &Serial, &plan, arena).map(|_| ()),
-                Err(SessionError::Arena(ArenaError::Exhausted { need, have: need - 1 })),
-                "{options:?}"
-            );
-        }
-    });
+    with_model(|model| configurations().iter().for_each(|options| check_high_water(model, options)));
+}
+
+#[test]
+fn the_plan_is_the_high_water_mark_of_every_variant() {
+    for config in variants() {
+        with_synth(&Synth::new(config, 1), HeadForm::Source, |model| {
+            for mut options in configurations() {
+                options.context = options.context.min(model.config().max_seq_len);
+                check_high_water(model, &options);
+            }
+        });
+    }
+}
+
+/// A session uses what the plan says, and one byte less is refused.
+fn check_high_water(model: &Model<'_>, options: &PlanOptions) {
+    let plan = MemoryPlan::new(model.config(), options).expect("the options suit the model");
+    let mut memory = Vec::new();
+    let kernels = Kernels::best(CpuFeatures::detect());
+    let arena = aligned_arena(&mut memory, plan.bytes());
+    let session = Session::new(model.clone(), kernels, &Serial, &plan, arena).expect("the arena fits");
+    assert_eq!(session.used_bytes(), plan.bytes(), "{}: {options:?}", model.config().name);
+    drop(session);
+    let need = plan.bytes();
+    let arena = aligned_arena(&mut memory, need - 1);
+    assert_eq!(
+        Session::new(model.clone(), kernels, &Serial, &plan, arena).map(|_| ()),
+        Err(SessionError::Arena(ArenaError::Exhausted { need, have: need - 1 })),
+        "{}: {options:?}",
+        model.config().name
+    );
 }
 
 #[test]
@@ -99,6 +115,20 @@ fn an_open_session_never_touches_the_heap() {
         }
         session.self_test().unwrap();
         ARMED.set(false);
+    });
+}
+
+#[test]
+fn an_embedding_never_touches_the_heap() {
+    let config = variants().pop().expect("the one with every norm, pooled");
+    with_synth(&Synth::new(config, 1), HeadForm::Source, |model| {
+        let options = PlanOptions { context: 8, max_batch: 3, ..PlanOptions::default() };
+        let kernels = Kernels::best(CpuFeatures::detect());
+        open_session(model, kernels, &Serial, &options, |mut session| {
+            ARMED.set(true);
+            session.embed(&[0, 5, 6, 7, 8]).unwrap();
+            ARMED.set(false);
+        });
     });
 }
 

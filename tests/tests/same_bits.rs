@@ -3,9 +3,11 @@
 //! The shipped model stores the hash that its packer computed on x86-64; the suite runs under
 //! emulated Arm cores too, so equality here is equality across machines.
 
+use ternlet::pack::HeadForm;
+use ternlet::pack::synth::Synth;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{KvType, Model, ModelFile, PlanOptions, Row, Serial, ThreadPool};
-use ternlet_tests::{hash_of, open_session, shipped_model};
+use ternlet_tests::{hash_of, open_session, shipped_model, variants, with_synth};
 
 fn options(context: u32, kv: KvType) -> PlanOptions {
     PlanOptions { context, kv, max_prompt_bytes: 0, ..PlanOptions::default() }
@@ -41,6 +43,44 @@ fn threads_and_splits_do_not_change_a_bit() {
                 }
             }
         }
+    }
+}
+
+/// Every variation of the block, of every output: queries, keys and values with inputs of their own among them.
+#[test]
+fn every_variant_gives_one_hash_on_every_backend_thread_count_and_split() {
+    for config in variants() {
+        let options = options(16, KvType::F16);
+        let ids: Vec<u32> = (0..16).map(|i| i * 67 % config.vocab_size).collect();
+        with_synth(&Synth::new(config, 5), HeadForm::Source, |model| {
+            let scalar = Kernels::all(CpuFeatures::none()).next().unwrap();
+            let expected = hash_of(model, scalar, &Serial, &options, &ids, 1);
+            for kernels in Kernels::all(CpuFeatures::detect()) {
+                for (n_threads, batch) in [(1, 16), (1, 1), (2, 7), (3, 16)] {
+                    let pool = ThreadPool::new(n_threads).unwrap();
+                    let found = hash_of(model, kernels, &pool, &options, &ids, batch);
+                    let (variant, name) = (&model.config().name, kernels.name());
+                    assert_eq!(found, expected, "{variant}: {name}, {n_threads} threads, batches of {batch}");
+                }
+            }
+        });
+    }
+}
+
+/// A variation that the runtime left out would leave the bits of the model without it.
+#[test]
+fn no_variation_is_without_effect() {
+    let variants = variants();
+    let mut hashes = Vec::new();
+    for config in &variants {
+        with_synth(&Synth::new(config.clone(), 5), HeadForm::Source, |model| {
+            let kernels = Kernels::best(CpuFeatures::detect());
+            hashes.push(hash_of(model, kernels, &Serial, &options(16, KvType::F16), &[3, 1, 4, 1, 5], 5));
+        });
+    }
+    for (i, hash) in hashes.iter().enumerate() {
+        let equal = hashes[..i].iter().position(|other| other == hash);
+        assert_eq!(equal.map(|j| &variants[j].name), None, "as {}", variants[i].name);
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use ternlet_runtime::format::{NO_LAYER, Role, TensorEntry};
-use ternlet_runtime::{KvType, MemoryPlan, Model, PlanOptions};
+use ternlet_runtime::{KvType, MemoryPlan, Model, PlanOptions, Pooling};
 
 use crate::error::Error;
 use crate::open::with_model;
@@ -55,7 +55,10 @@ struct Report {
     rope_theta: f64,
     hidden_act: &'static str,
     has_sub_norms: bool,
+    has_qk_norm: bool,
+    linear_norm_eps: Option<f32>,
     tied_embedding: bool,
+    pooling: Option<&'static str>,
     bos_token_id: Option<u32>,
     eos_token_ids: Vec<u32>,
     tokenizer_bytes: usize,
@@ -137,7 +140,10 @@ impl Report {
             rope_theta: config.rope_theta,
             hidden_act: config.hidden_act.name(),
             has_sub_norms: config.has_sub_norms,
+            has_qk_norm: config.has_qk_norm,
+            linear_norm_eps: config.linear_norm_eps,
             tied_embedding: config.tied_embedding,
+            pooling: config.pooling.map(Pooling::name),
             bos_token_id: config.bos_token_id,
             eos_token_ids: config.eos_token_ids.to_vec(),
             tokenizer_bytes: model.tokenizer_bytes().map_or(0, <[u8]>::len),
@@ -145,6 +151,27 @@ impl Report {
             self_test_ids: model.self_test().map_or(0, |test| test.ids.len()),
             tensors: model.tensors().map(|entry| Tensor::new(&entry)).collect(),
         })
+    }
+
+    /// What distinguishes this model's block from others.
+    fn block(&self) -> String {
+        let qk_norm = if self.has_qk_norm { ", normed queries and keys" } else { "" };
+        let linear_norms = match self.linear_norm_eps {
+            Some(eps) => format!(", a norm in every linear layer (eps {eps:e})"),
+            None => String::new(),
+        };
+        format!(
+            "{}, {} sub-norms{qk_norm}{linear_norms}, {} head, theta {}, eps {:e}",
+            self.hidden_act,
+            if self.has_sub_norms { "with" } else { "without" },
+            match (self.pooling, self.tied_embedding) {
+                (Some(_), _) => "no",
+                (None, true) => "tied",
+                (None, false) => "own",
+            },
+            self.rope_theta,
+            self.norm_eps
+        )
     }
 
     /// The report for people.
@@ -183,17 +210,10 @@ impl Report {
                 self.max_seq_len
             ),
         );
-        line(
-            "block",
-            format!(
-                "{}, {} sub-norms, {} head, theta {}, eps {:e}",
-                self.hidden_act,
-                if self.has_sub_norms { "with" } else { "without" },
-                if self.tied_embedding { "tied" } else { "own" },
-                self.rope_theta,
-                self.norm_eps
-            ),
-        );
+        line("block", self.block());
+        if let Some(pooling) = self.pooling {
+            line("gives", format!("an embedding of {} numbers, {pooling} pooled", self.dim));
+        }
         line("tokenizer", present(self.tokenizer_bytes));
         line("chat template", present(self.chat_template_bytes));
         line("self-test", format!("{} ids", self.self_test_ids));

@@ -129,7 +129,7 @@ fn greedy(session: &mut Session<'_>, n: u32) -> Result<Vec<u32>, Error> {
         let Some(row) = last_row else {
             return Err(Error::new("--greedy", "expected at least one id to continue from, found none"));
         };
-        let logits = &session.transformer().latest_logits()[row * vocab_size..(row + 1) * vocab_size];
+        let logits = &session.transformer().latest_output()[row * vocab_size..(row + 1) * vocab_size];
         let id = argmax(logits);
         ids.push(id);
         if step + 1 < n {

@@ -12,7 +12,7 @@ use super::writer::{Front, ModelWriter};
 use crate::error::Error;
 use crate::output_file::OutputFile;
 
-/// How the output head is stored (and the embedding, where the two are one).
+/// How the output head is stored (and the embedding, where the two are one). An embedding model has no head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadForm {
     /// As the source has it: the exact one.
@@ -45,7 +45,8 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
     let source = request.source;
     let config = source.config();
     let as_stored = Schedule::new(config, false, false);
-    let is_head = |role| role == Role::LmHead || (role == Role::TokenEmbedding && config.tied_embedding);
+    let embedding_is_head = config.tied_embedding && config.pooling.is_none();
+    let is_head = |role| role == Role::LmHead || (role == Role::TokenEmbedding && embedding_is_head);
     let is_i8 = |role| request.head == HeadForm::Int8 && is_head(role);
     for tensor in as_stored.iter().filter(|tensor| tensor.kind == TensorKind::Table) {
         source.table_layout(&tensor)?;

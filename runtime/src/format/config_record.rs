@@ -5,7 +5,7 @@
 use super::error::LoadError;
 use super::field::{f32_at, f64_at, first_non_zero, put, u32_at};
 use super::sections::SectionId;
-use crate::config::{Config, HiddenAct, MAX_EOS_TOKENS, MAX_NAME_BYTES, SamplingDefaults};
+use crate::config::{Config, HiddenAct, MAX_EOS_TOKENS, MAX_NAME_BYTES, Pooling, SamplingDefaults};
 
 /// Size of the record in bytes.
 pub const CONFIG_RECORD_BYTES: usize = 192;
@@ -31,22 +31,26 @@ mod at {
     pub(super) const TOP_P: usize = 100;
     pub(super) const NAME_LEN: usize = 104;
     pub(super) const NAME: usize = 108;
-    pub(super) const RESERVED: usize = 172;
+    pub(super) const LINEAR_NORM_EPS: usize = 172;
+    pub(super) const POOLING: usize = 176;
+    pub(super) const RESERVED: usize = 180;
 }
 
 const HAS_SUB_NORMS: u32 = 1;
 const TIED_EMBEDDING: u32 = 1 << 1;
 const HAS_BOS: u32 = 1 << 2;
 const DO_SAMPLE: u32 = 1 << 3;
-const ALL_FLAGS: u32 = HAS_SUB_NORMS | TIED_EMBEDDING | HAS_BOS | DO_SAMPLE;
+const HAS_QK_NORM: u32 = 1 << 4;
+const HAS_LINEAR_NORMS: u32 = 1 << 5;
+const ALL_FLAGS: u32 = HAS_SUB_NORMS | TIED_EMBEDDING | HAS_BOS | DO_SAMPLE | HAS_QK_NORM | HAS_LINEAR_NORMS;
 
 const _: () = assert!(at::EOS + MAX_EOS_TOKENS * 4 == at::TEMPERATURE);
-const _: () = assert!(at::NAME + MAX_NAME_BYTES == at::RESERVED);
+const _: () = assert!(at::NAME + MAX_NAME_BYTES == at::LINEAR_NORM_EPS);
 
 /// Reads and checks a config record.
 ///
 /// # Errors
-/// Rejections R18 to R24 of FORMAT.md.
+/// Rejections R18 to R24 and R45 of FORMAT.md.
 pub fn decode_config(record: &[u8]) -> Result<Config, LoadError> {
     if record.len() != CONFIG_RECORD_BYTES {
         return Err(LoadError::SectionLength {
@@ -65,6 +69,11 @@ pub fn decode_config(record: &[u8]) -> Result<Config, LoadError> {
         1 => HiddenAct::Silu,
         found => return Err(LoadError::ConfigUnknownCode { field: "hidden_act", found }),
     };
+    let pooling = match int(at::POOLING) {
+        0 => None,
+        1 => Some(Pooling::LastToken),
+        found => return Err(LoadError::ConfigUnknownCode { field: "pooling", found }),
+    };
     let config = Config {
         name: name(record)?,
         dim: int(at::DIM),
@@ -78,7 +87,10 @@ pub fn decode_config(record: &[u8]) -> Result<Config, LoadError> {
         norm_eps: f32_at(record, at::NORM_EPS),
         hidden_act,
         has_sub_norms: flags & HAS_SUB_NORMS != 0,
+        has_qk_norm: flags & HAS_QK_NORM != 0,
+        linear_norm_eps: (flags & HAS_LINEAR_NORMS != 0).then(|| f32_at(record, at::LINEAR_NORM_EPS)),
         tied_embedding: flags & TIED_EMBEDDING != 0,
+        pooling,
         rope_theta: f64_at(record, at::ROPE_THETA),
         bos_token_id: (flags & HAS_BOS != 0).then(|| int(at::BOS)),
         eos_token_ids: eos_token_ids(record)?,
@@ -92,6 +104,9 @@ pub fn decode_config(record: &[u8]) -> Result<Config, LoadError> {
     if config.bos_token_id.is_none() {
         unused(record, at::BOS, at::ROPE_THETA)?;
     }
+    if config.linear_norm_eps.is_none() {
+        unused(record, at::LINEAR_NORM_EPS, at::POOLING)?;
+    }
     unused(record, at::RESERVED, CONFIG_RECORD_BYTES)?;
     config.check()?;
     Ok(config)
@@ -104,10 +119,16 @@ pub fn encode_config(config: &Config) -> [u8; CONFIG_RECORD_BYTES] {
     let flags = flag(HAS_SUB_NORMS, config.has_sub_norms)
         | flag(TIED_EMBEDDING, config.tied_embedding)
         | flag(HAS_BOS, config.bos_token_id.is_some())
-        | flag(DO_SAMPLE, config.sampling.do_sample);
+        | flag(DO_SAMPLE, config.sampling.do_sample)
+        | flag(HAS_QK_NORM, config.has_qk_norm)
+        | flag(HAS_LINEAR_NORMS, config.linear_norm_eps.is_some());
     let hidden_act: u32 = match config.hidden_act {
         HiddenAct::Relu2 => 0,
         HiddenAct::Silu => 1,
+    };
+    let pooling: u32 = match config.pooling {
+        None => 0,
+        Some(Pooling::LastToken) => 1,
     };
     let mut record = [0; CONFIG_RECORD_BYTES];
     for (offset, value) in [
@@ -128,6 +149,8 @@ pub fn encode_config(config: &Config) -> [u8; CONFIG_RECORD_BYTES] {
         (at::TOP_K, config.sampling.top_k),
         (at::TOP_P, config.sampling.top_p.to_bits()),
         (at::NAME_LEN, config.name.bytes().fold(0, |count, _| count + 1)),
+        (at::LINEAR_NORM_EPS, config.linear_norm_eps.map_or(0, f32::to_bits)),
+        (at::POOLING, pooling),
     ] {
         put(&mut record, offset, &value.to_le_bytes());
     }
@@ -149,7 +172,7 @@ fn eos_token_ids(record: &[u8]) -> Result<heapless::Vec<u32, MAX_EOS_TOKENS>, Lo
 
 fn name(record: &[u8]) -> Result<heapless::String<MAX_NAME_BYTES>, LoadError> {
     let n = count(record, at::NAME_LEN, "name_len", MAX_NAME_BYTES)?;
-    unused(record, at::NAME + n, at::RESERVED)?;
+    unused(record, at::NAME + n, at::LINEAR_NORM_EPS)?;
     let text = core::str::from_utf8(&record[at::NAME..at::NAME + n]).map_err(|_| LoadError::ConfigBadName)?;
     heapless::String::try_from(text).map_err(|_| LoadError::ConfigBadName)
 }

@@ -69,6 +69,24 @@ roles! {
     FfnSubNorm = 25, "ffn_sub_norm";
     /// `[dim, hidden_dim]`.
     WDown = 26, "w_down";
+    /// `[head_dim]`, of every query head.
+    QNorm = 27, "q_norm";
+    /// `[head_dim]`, of every key head.
+    KNorm = 28, "k_norm";
+    /// `[dim]`, of the input of `wq`.
+    WqNorm = 29, "wq_norm";
+    /// `[dim]`, of the input of `wk`.
+    WkNorm = 30, "wk_norm";
+    /// `[dim]`, of the input of `wv`.
+    WvNorm = 31, "wv_norm";
+    /// `[q_dim]`, of the input of `wo`.
+    WoNorm = 32, "wo_norm";
+    /// `[dim]`, of the input of `w_gate`.
+    WGateNorm = 33, "w_gate_norm";
+    /// `[dim]`, of the input of `w_up`.
+    WUpNorm = 34, "w_up_norm";
+    /// `[hidden_dim]`, of the input of `w_down`.
+    WDownNorm = 35, "w_down_norm";
 }
 
 mod at {

@@ -107,6 +107,8 @@ pub enum LoadError {
     ChatTemplateAlone,
     /// R44: a chat template writes an id outside the vocabulary.
     ChatTemplateId { found: u32, vocab_size: u32 },
+    /// R45: an embedding model, which gives no logits, with a head of its own.
+    ConfigPoolingWithHead,
 }
 
 impl fmt::Display for LoadError {
@@ -256,6 +258,9 @@ impl fmt::Display for LoadError {
             Self::ChatTemplateId { found, vocab_size } => {
                 write!(f, "chat template: expected ids below {vocab_size}, found {found}")
             }
+            Self::ConfigPoolingWithHead => f.write_str(
+                "config tied_embedding: expected it set in an embedding model, which has no head, found it clear",
+            ),
         }
     }
 }

@@ -33,32 +33,37 @@ pub struct ExpectedTensor {
     pub k: u64,
 }
 
-/// The roles of one layer in file order, sub-norms included.
-const LAYER_ROLES: [Role; 11] = [
-    Role::AttnNorm,
-    Role::Wq,
-    Role::Wk,
-    Role::Wv,
-    Role::AttnSubNorm,
-    Role::Wo,
-    Role::FfnNorm,
-    Role::WGate,
-    Role::WUp,
-    Role::FfnSubNorm,
-    Role::WDown,
-];
+/// Which models have a tensor of a layer.
+#[derive(Debug, Clone, Copy)]
+enum Has {
+    Always,
+    SubNorms,
+    QkNorm,
+    LinearNorms,
+}
 
-/// The same without sub-norms.
-const LAYER_ROLES_WITHOUT_SUB_NORMS: [Role; 9] = [
-    Role::AttnNorm,
-    Role::Wq,
-    Role::Wk,
-    Role::Wv,
-    Role::Wo,
-    Role::FfnNorm,
-    Role::WGate,
-    Role::WUp,
-    Role::WDown,
+/// The roles of one layer in file order, which is the order of use.
+const LAYER_ROLES: [(Role, Has); 20] = [
+    (Role::AttnNorm, Has::Always),
+    (Role::WqNorm, Has::LinearNorms),
+    (Role::Wq, Has::Always),
+    (Role::WkNorm, Has::LinearNorms),
+    (Role::Wk, Has::Always),
+    (Role::WvNorm, Has::LinearNorms),
+    (Role::Wv, Has::Always),
+    (Role::QNorm, Has::QkNorm),
+    (Role::KNorm, Has::QkNorm),
+    (Role::AttnSubNorm, Has::SubNorms),
+    (Role::WoNorm, Has::LinearNorms),
+    (Role::Wo, Has::Always),
+    (Role::FfnNorm, Has::Always),
+    (Role::WGateNorm, Has::LinearNorms),
+    (Role::WGate, Has::Always),
+    (Role::WUpNorm, Has::LinearNorms),
+    (Role::WUp, Has::Always),
+    (Role::FfnSubNorm, Has::SubNorms),
+    (Role::WDownNorm, Has::LinearNorms),
+    (Role::WDown, Has::Always),
 ];
 
 /// The tensors of a model, by position.
@@ -68,10 +73,12 @@ pub struct Schedule {
     hidden_dim: u64,
     q_dim: u64,
     kv_dim: u64,
-    half_head_dim: u64,
+    head_dim: u64,
     vocab_size: u64,
     n_layers: u32,
-    has_sub_norms: bool,
+    /// The roles of a layer of this model; the first `n_layer_roles` are used.
+    layer_roles: [Role; LAYER_ROLES.len()],
+    n_layer_roles: u32,
     has_lm_head: bool,
     /// Whether the embedding is i8, and so followed by its row scales.
     embedding_is_i8: bool,
@@ -83,15 +90,30 @@ impl Schedule {
     /// The schedule of a checked config with these table layouts (`head_is_i8` is ignored for tied models).
     #[must_use]
     pub fn new(config: &Config, embedding_is_i8: bool, head_is_i8: bool) -> Self {
+        let mut layer_roles = [Role::AttnNorm; LAYER_ROLES.len()];
+        let mut n_layer_roles = 0;
+        for (role, has) in LAYER_ROLES {
+            let is_there = match has {
+                Has::Always => true,
+                Has::SubNorms => config.has_sub_norms,
+                Has::QkNorm => config.has_qk_norm,
+                Has::LinearNorms => config.linear_norm_eps.is_some(),
+            };
+            if is_there {
+                layer_roles[n_layer_roles as usize] = role;
+                n_layer_roles += 1;
+            }
+        }
         Self {
             dim: u64::from(config.dim),
             hidden_dim: u64::from(config.hidden_dim),
             q_dim: u64::from(config.q_dim()),
             kv_dim: u64::from(config.kv_dim()),
-            half_head_dim: u64::from(config.head_dim / 2),
+            head_dim: u64::from(config.head_dim),
             vocab_size: u64::from(config.vocab_size),
             n_layers: config.n_layers,
-            has_sub_norms: config.has_sub_norms,
+            layer_roles,
+            n_layer_roles,
             has_lm_head: !config.tied_embedding,
             embedding_is_i8,
             head_is_i8: head_is_i8 && !config.tied_embedding,
@@ -113,7 +135,14 @@ impl Schedule {
     /// Position of the first tensor of layer `layer`.
     #[must_use]
     pub const fn layer_index(&self, layer: u32) -> u32 {
-        1 + self.embedding_is_i8 as u32 + layer * self.tensors_per_layer()
+        1 + self.embedding_is_i8 as u32 + layer * self.n_layer_roles
+    }
+
+    /// Position of the tensor of layer `layer` with this role; `None` if the model's layers have none.
+    #[must_use]
+    pub fn layer_role_index(&self, layer: u32, role: Role) -> Option<u32> {
+        let place = (0..).zip(self.layer_roles()).find(|&(_, &other)| other == role)?.0;
+        Some(self.layer_index(layer) + place)
     }
 
     /// Position of the final norm.
@@ -152,7 +181,7 @@ impl Schedule {
         }
         match index - self.final_norm_index() {
             0 => global(Role::FinalNorm, TensorKind::Vector, 1, self.dim),
-            1 => global(Role::RopeInvFreq, TensorKind::Vector, 1, self.half_head_dim),
+            1 => global(Role::RopeInvFreq, TensorKind::Vector, 1, self.head_dim / 2),
             2 => global(Role::LmHead, TensorKind::Table, self.vocab_size, self.dim),
             _ => global(Role::LmHeadScale, TensorKind::Vector, 1, self.vocab_size),
         }
@@ -164,27 +193,25 @@ impl Schedule {
         (0..self.len()).filter_map(move |index| schedule.get(index))
     }
 
-    const fn tensors_per_layer(&self) -> u32 {
-        if self.has_sub_norms { 11 } else { 9 }
+    fn layer_roles(&self) -> &[Role] {
+        &self.layer_roles[..self.n_layer_roles as usize]
     }
 
     /// The tensor `index` places after the first of layer 0.
     fn layer_tensor(&self, index: u32) -> Option<ExpectedTensor> {
-        let per_layer = self.tensors_per_layer();
-        let roles: &[Role] = if self.has_sub_norms { &LAYER_ROLES } else { &LAYER_ROLES_WITHOUT_SUB_NORMS };
-        let role = *roles.get((index % per_layer) as usize)?;
+        let (layer, place) = (index / self.n_layer_roles, index % self.n_layer_roles);
+        let role = *self.layer_roles().get(place as usize)?;
         let (kind, n, k) = match role {
             Role::Wq => (TensorKind::Ternary, self.q_dim, self.dim),
             Role::Wk | Role::Wv => (TensorKind::Ternary, self.kv_dim, self.dim),
             Role::Wo => (TensorKind::Ternary, self.dim, self.q_dim),
             Role::WGate | Role::WUp => (TensorKind::Ternary, self.hidden_dim, self.dim),
             Role::WDown => (TensorKind::Ternary, self.dim, self.hidden_dim),
-            Role::AttnSubNorm => (TensorKind::Vector, 1, self.q_dim),
-            Role::FfnSubNorm => (TensorKind::Vector, 1, self.hidden_dim),
+            Role::AttnSubNorm | Role::WoNorm => (TensorKind::Vector, 1, self.q_dim),
+            Role::FfnSubNorm | Role::WDownNorm => (TensorKind::Vector, 1, self.hidden_dim),
+            Role::QNorm | Role::KNorm => (TensorKind::Vector, 1, self.head_dim),
             _ => (TensorKind::Vector, 1, self.dim),
         };
-        Some(ExpectedTensor { role, layer: u16::try_from(index / per_layer).ok()?, kind, n, k })
+        Some(ExpectedTensor { role, layer: u16::try_from(layer).ok()?, kind, n, k })
     }
 }
-
-const _: () = assert!(LAYER_ROLES.len() == 11 && LAYER_ROLES_WITHOUT_SUB_NORMS.len() == 9);

@@ -19,6 +19,15 @@ pub struct Ternary<'a> {
     pub bytes: &'a [u8],
 }
 
+/// One linear layer: `w · quantise(norm(x))`.
+#[derive(Debug, Clone, Copy)]
+pub struct Linear<'a> {
+    /// RMSNorm over the input, `[k]`; `None` in models whose linear layers have none of their own.
+    pub norm: Option<&'a [f32]>,
+    /// The matrix.
+    pub weight: Ternary<'a>,
+}
+
 /// The embedding or the head, `[vocab_size, dim]`, row-major, as stored.
 #[derive(Debug, Clone, Copy)]
 pub enum Table<'a> {
@@ -43,23 +52,27 @@ pub struct Layer<'a> {
     /// RMSNorm before attention, `[dim]`.
     pub attn_norm: &'a [f32],
     /// Query projection, `[q_dim, dim]`.
-    pub wq: Ternary<'a>,
+    pub wq: Linear<'a>,
     /// Key projection, `[kv_dim, dim]`.
-    pub wk: Ternary<'a>,
+    pub wk: Linear<'a>,
     /// Value projection, `[kv_dim, dim]`.
-    pub wv: Ternary<'a>,
+    pub wv: Linear<'a>,
+    /// RMSNorm of each query head before its rotation, `[head_dim]`.
+    pub q_norm: Option<&'a [f32]>,
+    /// RMSNorm of each key head before its rotation, `[head_dim]`.
+    pub k_norm: Option<&'a [f32]>,
     /// RMSNorm of the concatenated heads before `wo`, `[q_dim]`.
     pub attn_sub_norm: Option<&'a [f32]>,
     /// Output projection, `[dim, q_dim]`.
-    pub wo: Ternary<'a>,
+    pub wo: Linear<'a>,
     /// RMSNorm before the feed-forward block, `[dim]`.
     pub ffn_norm: &'a [f32],
     /// Gate projection, `[hidden_dim, dim]`.
-    pub w_gate: Ternary<'a>,
+    pub w_gate: Linear<'a>,
     /// Up projection, `[hidden_dim, dim]`.
-    pub w_up: Ternary<'a>,
+    pub w_up: Linear<'a>,
     /// RMSNorm of the gated activations before `w_down`, `[hidden_dim]`.
     pub ffn_sub_norm: Option<&'a [f32]>,
     /// Down projection, `[dim, hidden_dim]`.
-    pub w_down: Ternary<'a>,
+    pub w_down: Linear<'a>,
 }

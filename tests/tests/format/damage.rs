@@ -71,7 +71,7 @@ fn forged_tables_are_refused_or_harmless() {
 fn read_everything(model: &Model<'_>) {
     for layer in 0..model.config().n_layers as usize {
         let layer = model.layer(layer);
-        assert_eq!(layer.w_up.bytes.len() % layer.w_up.n, 0);
+        assert_eq!(layer.w_up.weight.bytes.len() % layer.w_up.weight.n, 0);
     }
     match model.lm_head() {
         Table::F32(head) => assert!(!head.is_empty()),

@@ -43,7 +43,7 @@ fn r00_the_unforged_file_is_accepted_and_verifies() {
     (0..).zip(model.tensors()).for_each(|(index, _)| model.verify_tensor(index).unwrap());
     assert_eq!(model.self_test().unwrap().ids, [3, 9]);
     assert_eq!(model.config().name, "tiny");
-    assert_eq!(model.layer(0).w_down.k, 12);
+    assert_eq!(model.layer(0).w_down.weight.k, 12);
 }
 
 #[test]
@@ -228,6 +228,13 @@ fn r21_config_floats() {
         }
         refused(expected, |image| image.put(CONFIG, 48, &f64::from(value).to_le_bytes()));
     }
+    // linear_norm_eps, behind its flag
+    for value in [f32::NAN, f32::INFINITY, -1.0, 0.0] {
+        refused(expected, |image| {
+            image.put(CONFIG, 40, &0b10_0111_u32.to_le_bytes());
+            image.put(CONFIG, 172, &value.to_le_bytes());
+        });
+    }
     for offset in [32, 100] {
         refused(expected, |image| image.put(CONFIG, offset, &0_f32.to_le_bytes()));
     }
@@ -238,7 +245,8 @@ fn r21_config_floats() {
 fn r22_config_codes() {
     let expected = LoadError::ConfigUnknownCode { field: "", found: 0 };
     refused(expected, |image| image.put(CONFIG, 36, &2_u32.to_le_bytes()));
-    refused(expected, |image| image.put(CONFIG, 40, &0b1_0111_u32.to_le_bytes()));
+    refused(expected, |image| image.put(CONFIG, 40, &0b100_0111_u32.to_le_bytes()));
+    refused(expected, |image| image.put(CONFIG, 176, &2_u32.to_le_bytes()));
 }
 
 #[test]
@@ -250,8 +258,8 @@ fn r23_config_name() {
 
 #[test]
 fn r24_config_reserved() {
-    // The second eos id, a byte after the name, the tail; and a bos id without its flag.
-    for offset in [64, 112, 172, 191] {
+    // The second eos id, a byte after the name, linear_norm_eps, the tail; and a bos id without its flag.
+    for offset in [64, 112, 172, 180, 191] {
         refused(LoadError::ConfigReservedNotZero { offset: 0 }, |image| image.put(CONFIG, offset, &[1]));
     }
     refused(LoadError::ConfigReservedNotZero { offset: 0 }, |image| image.put(CONFIG, 40, &[0b011]));
@@ -264,6 +272,17 @@ fn r25_another_tensor() {
     refused(expected, |image| image.put_entry(2, 0, &18_u16.to_le_bytes()));
     refused(expected, |image| image.put_entry(2, 2, &1_u16.to_le_bytes()));
     refused(expected, |image| image.put_entry(0, 0, &99_u16.to_le_bytes()));
+}
+
+/// A flag that says that layers have more tensors than the directory lists.
+#[test]
+fn r18_norms_that_the_directory_lacks() {
+    let expected = LoadError::SectionLength { id: SectionId::Directory, expected: 0, found: 0 };
+    refused(expected, |image| image.put(CONFIG, 40, &0b1_0111_u32.to_le_bytes()));
+    refused(expected, |image| {
+        image.put(CONFIG, 40, &0b10_0111_u32.to_le_bytes());
+        image.put(CONFIG, 172, &1e-6_f32.to_le_bytes());
+    });
 }
 
 #[test]
@@ -450,4 +469,13 @@ fn shipped_sections() -> (Section, Section) {
         ..Section::default()
     };
     (section(TOKENIZER, model.tokenizer_bytes()), section(CHAT_TEMPLATE, model.chat_template_bytes()))
+}
+
+#[test]
+fn r45_pooling_with_a_head() {
+    refused(LoadError::ConfigPoolingWithHead, |image| {
+        image.put(CONFIG, 40, &0b101_u32.to_le_bytes());
+        image.put(CONFIG, 176, &1_u32.to_le_bytes());
+    });
+    assert_eq!(parse(|image| image.put(CONFIG, 176, &1_u32.to_le_bytes())), Ok(()));
 }

@@ -37,13 +37,13 @@ fn floats(trace: &SafeTensors<'_>, name: &str) -> (Vec<f32>, usize) {
 fn linears<'a>(model: &Model<'a>, layer: usize) -> [(String, Ternary<'a>); 7] {
     let weights = model.layer(layer);
     [
-        ("self_attn.q_proj", weights.wq),
-        ("self_attn.k_proj", weights.wk),
-        ("self_attn.v_proj", weights.wv),
-        ("self_attn.o_proj", weights.wo),
-        ("mlp.gate_proj", weights.w_gate),
-        ("mlp.up_proj", weights.w_up),
-        ("mlp.down_proj", weights.w_down),
+        ("self_attn.q_proj", weights.wq.weight),
+        ("self_attn.k_proj", weights.wk.weight),
+        ("self_attn.v_proj", weights.wv.weight),
+        ("self_attn.o_proj", weights.wo.weight),
+        ("mlp.gate_proj", weights.w_gate.weight),
+        ("mlp.up_proj", weights.w_up.weight),
+        ("mlp.down_proj", weights.w_down.weight),
     ]
     .map(|(name, w)| (format!("layers.{layer}.{name}"), w))
 }

@@ -99,6 +99,9 @@ impl Shape {
             norm_eps: keys.norm_eps()?,
             hidden_act: keys.hidden_act(architecture)?,
             has_sub_norms: architecture != Architecture::Llama,
+            has_qk_norm: false,
+            linear_norm_eps: None,
+            pooling: None,
             tied_embedding: true,
             // llama.cpp's default.
             rope_theta: keys.f64("rope.freq_base")?.unwrap_or(10_000.0),

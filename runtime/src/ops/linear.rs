@@ -1,0 +1,188 @@
+//! Ternary linear layers: f32 rows to int8, exact int32 sums, f32 again
+//!
+//! Layers that read the same vector run in one fork-join. Either they share its int8 form, or each has an RMS norm of
+//! its own over it ([`Linear::norm`]) and so an int8 form of its own: [`Inputs`] holds a plane for each form. Float
+//! reductions stay whole; only output rows are split between workers.
+//! Source: BitNet b1.58, arXiv:2402.17764 section 2.
+
+use core::ops::Range;
+
+use ternlet_kernels::Kernels;
+use ternlet_kernels::layout::i2;
+
+use super::{ROW_GRAIN, rms_norm, tiles};
+use crate::model::{Linear, Ternary};
+use crate::parallel::{ColumnRange, Parallel, RowsMut, for_column_ranges, for_each_row};
+
+/// The int8 inputs of the linear layers at hand.
+#[derive(Debug)]
+pub(crate) struct Inputs<'a> {
+    /// `[planes, m, padded k]`.
+    pub(crate) xq: &'a mut [i8],
+    /// Their scales, `[planes, m]`.
+    pub(crate) x_scale: &'a mut [f32],
+    /// What a plane is quantised from, `[m, k]`; empty in models whose linear layers have no norms.
+    pub(crate) normed: &'a mut [f32],
+}
+
+impl Inputs<'_> {
+    /// The int8 rows and scales that layer `i` of a group reads: the common ones, or its own.
+    fn of(&self, i: usize, linear: &Linear<'_>, m: usize) -> (&[i8], &[f32]) {
+        let plane = if linear.norm.is_some() { i } else { 0 };
+        let len = m * i2::k_padded(linear.weight.k);
+        (&self.xq[plane * len..(plane + 1) * len], &self.x_scale[plane * m..(plane + 1) * m])
+    }
+}
+
+/// An RMS norm: its weights, `[k]`, and what it adds to the mean square.
+pub(crate) type Norm<'a> = (&'a [f32], f32);
+
+/// Fills `inputs` with what `linears` read: `quantise(norm(x))`, or `quantise(own_norm(norm(x)))` for each.
+///
+/// | arg          | shape    | meaning                                           |
+/// |--------------|----------|---------------------------------------------------|
+/// | `m`          |          | rows                                              |
+/// | `x`          | `[m, k]` | read by all `linears`                             |
+/// | `norm`       | `[k]`    | the block's norm; `None` takes `x` as it is       |
+/// | `norm_out`   | `[m, k]` | scratch: the block's norm's output                |
+/// | `linear_eps` |          | of the layers' own norms, if they have them       |
+pub(crate) fn quantise_inputs(
+    kernels: &Kernels,
+    parallel: &dyn Parallel,
+    m: usize,
+    x: &[f32],
+    norm: Option<Norm<'_>>,
+    norm_out: &mut [f32],
+    linears: &[Linear<'_>],
+    linear_eps: f32,
+    inputs: &mut Inputs<'_>,
+) {
+    let k = linears[0].weight.k;
+    let padded = i2::k_padded(k);
+    let x = &x[..m * k];
+    let norm_out = &mut norm_out[..m * k];
+    if linears[0].norm.is_none() {
+        let (xq, x_scale) = (&mut inputs.xq[..m * padded], &mut inputs.x_scale[..m]);
+        match norm {
+            Some(norm) => norm_quantise(kernels, parallel, x, norm, norm_out, xq, x_scale),
+            None => quantise(kernels, x, xq, x_scale),
+        }
+        return;
+    }
+    let h = match norm {
+        Some((weight, eps)) => {
+            for_each_row(parallel, RowsMut::new(norm_out, k), &mut [(); 0], |t, normed, _| {
+                rms_norm(kernels, &x[t * k..(t + 1) * k], weight, eps, normed);
+            });
+            norm_out
+        }
+        None => x,
+    };
+    let planes = inputs.xq.chunks_exact_mut(m * padded).zip(inputs.x_scale.chunks_exact_mut(m));
+    for (weight, (xq, x_scale)) in linears.iter().filter_map(|linear| linear.norm).zip(planes) {
+        let normed = &mut inputs.normed[..m * k];
+        norm_quantise(kernels, parallel, h, (weight, linear_eps), normed, xq, x_scale);
+    }
+}
+
+/// `xq, x_scale = quantise(rms_norm(x))` for rows of `x: [m, k]`.
+///
+/// `norm_out` holds the normalised rows `[m, k]` on the way.
+fn norm_quantise(
+    kernels: &Kernels,
+    parallel: &dyn Parallel,
+    x: &[f32],
+    (weight, eps): Norm<'_>,
+    norm_out: &mut [f32],
+    xq: &mut [i8],
+    x_scale: &mut [f32],
+) {
+    let k = weight.len();
+    let outputs = (RowsMut::new(norm_out, k), RowsMut::new(xq, i2::k_padded(k)), RowsMut::new(x_scale, 1));
+    for_each_row(parallel, outputs, &mut [(); 0], |t, (normed, xq, x_scale), _| {
+        rms_norm(kernels, &x[t * k..(t + 1) * k], weight, eps, normed);
+        x_scale[0] = kernels.quantise_i8(normed, xq);
+    });
+}
+
+/// `xq, x_scale = quantise(x)` for rows of `x: [m, k]`.
+fn quantise(kernels: &Kernels, x: &[f32], xq: &mut [i8], x_scale: &mut [f32]) {
+    let m = x_scale.len();
+    let rows = x.chunks_exact(x.len() / m).zip(xq.chunks_exact_mut(xq.len() / m));
+    for ((x, xq), x_scale) in rows.zip(x_scale) {
+        *x_scale = kernels.quantise_i8(x, xq);
+    }
+}
+
+/// Linear layers that read the same vector, outputs side by side.
+///
+/// | arg       | shape                        | meaning                              |
+/// |-----------|------------------------------|--------------------------------------|
+/// | `linears` | each `[n_i, k]`              | `n = Σ n_i`                          |
+/// | `inputs`  |                              | filled by [`quantise_inputs`]        |
+/// | `out`     | `[m, n]`                     | `(acc as f32) * (w_scale * x_scale)` |
+/// | `acc`     | `[workers, TILE, max_batch]` | scratch                              |
+///
+/// One fork-join in all.
+pub(crate) fn linear(
+    kernels: &Kernels,
+    parallel: &dyn Parallel,
+    linears: &[Linear<'_>],
+    inputs: &Inputs<'_>,
+    out: &mut [f32],
+    acc: &mut [i32],
+) {
+    let n = linears.iter().map(|linear| linear.weight.n).sum();
+    let m = out.len() / n;
+    for_column_ranges(parallel, ROW_GRAIN, out, n, acc, |mut columns, acc| {
+        let mut first_column = 0;
+        for (i, linear) in linears.iter().enumerate() {
+            let whole = first_column..first_column + linear.weight.n;
+            let part = intersect(&columns.range(), &whole);
+            let rows = part.start - first_column..part.end - first_column;
+            let (xq, x_scale) = inputs.of(i, linear, m);
+            for tile in tiles(rows) {
+                linear_tile(kernels, &linear.weight, tile, first_column, xq, x_scale, &mut columns, acc);
+            }
+            first_column = whole.end;
+        }
+    });
+}
+
+/// Rows `tile` of `w` for all tokens, scaled into columns `first_column + tile`.
+fn linear_tile(
+    kernels: &Kernels,
+    w: &Ternary<'_>,
+    tile: Range<usize>,
+    first_column: usize,
+    xq: &[i8],
+    x_scale: &[f32],
+    columns: &mut ColumnRange<'_, f32>,
+    acc: &mut [i32],
+) {
+    let (m, n) = (x_scale.len(), tile.len());
+    let row_bytes = i2::row_bytes(w.k);
+    let bytes = &w.bytes[tile.start * row_bytes..tile.end * row_bytes];
+    let out = first_column + tile.start..first_column + tile.end;
+    let acc = &mut acc[..n * m];
+    if m == 1 {
+        kernels.gemv_i8_i2(bytes, n, w.k, xq, acc);
+        kernels.rescale(acc, w.scale * x_scale[0], columns.segment(0, out));
+        return;
+    }
+    kernels.gemm_i8_i2(bytes, n, w.k, m, xq, acc);
+    for (t, &x_scale) in x_scale.iter().enumerate() {
+        let scale = w.scale * x_scale;
+        for (y, row) in columns.segment(t, out.clone()).iter_mut().zip(acc.chunks_exact(m)) {
+            #[expect(clippy::cast_precision_loss, reason = "|acc| < 2^24, exact in f32")]
+            let sum = row[t] as f32;
+            *y = sum * scale;
+        }
+    }
+}
+
+/// The common part of two ranges, empty inside `b` if they do not meet.
+fn intersect(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    let start = a.start.clamp(b.start, b.end);
+    start..a.end.clamp(start, b.end)
+}
