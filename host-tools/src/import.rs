@@ -1,11 +1,11 @@
 //! Foreign formats, read once at pack time; the device only ever sees ours
 
-pub mod bitnet;
 pub mod byte_alphabet;
 pub mod chat_template;
 pub mod checkpoint;
 pub mod foreign_model;
 pub mod gguf;
+pub mod hf_checkpoint;
 pub mod hf_config;
 mod json_fields;
 mod master;

@@ -12,5 +12,5 @@ pub mod synth;
 mod writer;
 
 pub use packer::{HeadForm, PackRequest, pack};
-pub use rope::rope_inv_freq;
+pub use rope::{RopeScaling, rope_inv_freq};
 pub use source::{Source, TernaryRows};

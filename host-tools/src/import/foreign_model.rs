@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::bitnet::Bitnet;
 use super::chat_template::ChatSource;
 use super::gguf::{self, I2sOrder};
+use super::hf_checkpoint::HfCheckpoint;
 use super::tokenizer_file;
 use crate::error::Error;
 use crate::pack::Source;
@@ -74,7 +74,7 @@ fn is_gguf(path: &Path) -> bool {
 /// A Hugging Face checkpoint.
 fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<ForeignModel, Error> {
     let own_name = folder_name(directory);
-    let weights = Bitnet::open(directory, options.name.unwrap_or(&own_name))?;
+    let weights = HfCheckpoint::open(directory, options.name.unwrap_or(&own_name))?;
     let mut warnings = Vec::new();
     let tokenizer = match options.no_tokenizer {
         true => None,

@@ -1,6 +1,7 @@
 //! Typed fields of a JSON object, with errors that name the key
 //!
-//! `null` counts as absent, as it does in transformers.
+//! `null` counts as absent where a value is optional. Where absence means a default it is refused, as it is by the
+//! checked configurations of transformers.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +23,12 @@ impl JsonFields {
         let name = path.display().to_string();
         let text =
             fs::read(path).map_err(|e| Error::new(&name, format!("expected a readable file, found: {e}")))?;
-        match serde_json::from_slice(&text) {
+        Self::parse(name, &text)
+    }
+
+    /// The object that `text` is, called `name` in messages.
+    pub(super) fn parse(name: String, text: &[u8]) -> Result<Self, Error> {
+        match serde_json::from_slice(text) {
             Ok(Value::Object(fields)) => Ok(Self { name, fields }),
             Ok(other) => Err(Error::new(&name, format!("expected a JSON object, found {}", brief(&other)))),
             Err(e) => Err(Error::new(&name, format!("expected JSON, found: {e}"))),
@@ -41,6 +47,16 @@ impl JsonFields {
         self.fields.get(key).filter(|value| !value.is_null())
     }
 
+    /// Whether there is such a key, even if its value is null.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.fields.contains_key(key)
+    }
+
+    /// Whether there are no keys at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     /// The object's keys and values.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.fields.iter()
@@ -50,20 +66,36 @@ impl JsonFields {
         self.typed(key, "a whole number from 0 to 4294967295", |value| u32::try_from(value.as_u64()?).ok())
     }
 
-    pub(super) fn required_u32(&self, key: &str) -> Result<u32, Error> {
-        self.u32(key)?.ok_or_else(|| self.error(key, "expected a whole number, found no such key"))
+    /// The number under `key`, or `absent` where there is no such key.
+    pub(super) fn u32_or(&self, key: &str, absent: u32) -> Result<u32, Error> {
+        self.or(key, absent, Self::u32)
     }
 
     pub(super) fn f64(&self, key: &str) -> Result<Option<f64>, Error> {
         self.typed(key, "a number", Value::as_f64)
     }
 
+    /// The number under `key`, or `absent` where there is no such key.
+    pub(super) fn f64_or(&self, key: &str, absent: f64) -> Result<f64, Error> {
+        self.or(key, absent, Self::f64)
+    }
+
     pub(super) fn bool(&self, key: &str) -> Result<Option<bool>, Error> {
         self.typed(key, "true or false", Value::as_bool)
     }
 
+    /// The switch under `key`, or `absent` where there is no such key.
+    pub(super) fn bool_or(&self, key: &str, absent: bool) -> Result<bool, Error> {
+        self.or(key, absent, Self::bool)
+    }
+
     pub(super) fn string(&self, key: &str) -> Result<Option<&str>, Error> {
         self.typed(key, "a string", Value::as_str)
+    }
+
+    /// The text under `key`, or `absent` where there is no such key.
+    pub(super) fn string_or<'a>(&'a self, key: &str, absent: &'a str) -> Result<&'a str, Error> {
+        self.or(key, absent, Self::string)
     }
 
     /// One id or a list of ids.
@@ -78,6 +110,19 @@ impl JsonFields {
     /// An error about `key`.
     pub(super) fn error(&self, key: &str, problem: impl std::fmt::Display) -> Error {
         Error::new(format!("{}: {key}", self.name), problem)
+    }
+
+    /// What `read` finds under `key`, or `absent` where there is no such key.
+    fn or<'a, T>(
+        &'a self,
+        key: &str,
+        absent: T,
+        read: impl FnOnce(&'a Self, &str) -> Result<Option<T>, Error>,
+    ) -> Result<T, Error> {
+        if !self.has(key) {
+            return Ok(absent);
+        }
+        read(self, key)?.ok_or_else(|| self.error(key, "expected a value or no such key, found null"))
     }
 
     fn typed<'a, T>(

@@ -9,7 +9,7 @@ use ternlet_runtime::Config;
 use ternlet_runtime::config::{HiddenAct, SamplingDefaults};
 use ternlet_runtime::format::{ExpectedTensor, Layout, Role};
 
-use super::rope::rope_inv_freq;
+use super::rope::{RopeScaling, rope_inv_freq};
 use super::source::{Source, TernaryRows};
 use crate::error::Error;
 
@@ -17,6 +17,7 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct Synth {
     config: Config,
+    rope_scaling: RopeScaling,
     seed: u64,
 }
 
@@ -24,7 +25,13 @@ impl Synth {
     /// Random weights of the shape `config`, which must have passed its check.
     #[must_use]
     pub const fn new(config: Config, seed: u64) -> Self {
-        Self { config, seed }
+        Self { config, rope_scaling: RopeScaling::None, seed }
+    }
+
+    /// The same with scaled rotary frequencies.
+    #[must_use]
+    pub fn with_rope_scaling(self, rope_scaling: RopeScaling) -> Self {
+        Self { rope_scaling, ..self }
     }
 
     /// The stream for one row of one tensor.
@@ -101,7 +108,7 @@ impl Source for Synth {
 
     fn vector(&self, tensor: &ExpectedTensor) -> Result<Vec<f32>, Error> {
         if tensor.role == Role::RopeInvFreq {
-            return Ok(rope_inv_freq(self.config.rope_theta, self.config.head_dim));
+            return Ok(rope_inv_freq(self.config.rope_theta, self.config.head_dim, self.rope_scaling));
         }
         let mut stream = self.stream(tensor, 0);
         Ok((0..tensor.k).map(|_| 1.0 + 0.1 * stream.unit()).collect())

@@ -43,7 +43,7 @@ fn refused(name: &str, form: Form, words: &[&str], spoil: impl FnOnce(&mut Check
 
 #[test]
 fn every_form_of_an_honest_checkpoint_packs_and_verifies() {
-    for form in [Form::Master, Form::PackedMultiply, Form::PackedDivide, Form::OneBitLlm] {
+    for form in [Form::Master, Form::PackedMultiply, Form::PackedDivide, Form::OneBitLlm, Form::Llama] {
         for n_shards in [1, 2] {
             let folder = Folder::new();
             let checkpoint = Checkpoint { n_shards, ..Checkpoint::new(form) };
@@ -92,9 +92,17 @@ fn absurd_or_missing_configuration() {
         ("nine eos", "eos_token_id", json!([0, 1, 2, 3, 4, 5, 6, 7, 8]), "eos_token_id"),
         ("activation", "hidden_act", json!("gelu"), "gelu"),
         ("biases", "attention_bias", json!(true), "attention_bias"),
-        ("scaled rope", "rope_scaling", json!({"rope_type": "llama3", "factor": 8.0}), "llama3"),
-        ("architecture", "architectures", json!(["LlamaForCausalLM"]), "LlamaForCausalLM"),
-        ("no architecture", "architectures", json!([]), "architectures"),
+        (
+            "half a scaled rope",
+            "rope_scaling",
+            json!({"rope_type": "llama3", "factor": 8.0}),
+            "low_freq_factor",
+        ),
+        ("yarn", "rope_scaling", json!({"type": "yarn", "factor": 8.0}), "yarn"),
+        ("dynamic", "rope_parameters", json!({"rope_type": "dynamic", "factor": 2.0}), "dynamic"),
+        ("a rope factor of 0", "rope_parameters", json!({"rope_type": "linear", "factor": 0}), "factor"),
+        ("part of a head", "partial_rotary_factor", json!(0.5), "partial_rotary_factor"),
+        ("architecture", "architectures", json!(["MiniCPMForCausalLM"]), "MiniCPMForCausalLM"),
         ("unquantised", "quantization_config", json!(null), "quantization_config"),
         ("other method", "quantization_config", json!({"quant_method": "gptq"}), "gptq"),
         (
@@ -109,12 +117,48 @@ fn absurd_or_missing_configuration() {
             json!({"quant_method": "bitnet", "linear_class": "trilinear"}),
             "trilinear",
         ),
+        ("no method", "quantization_config", json!({"linear_class": "bitlinear"}), "quant_method"),
+        (
+            "a ternary head",
+            "quantization_config",
+            json!({"quant_method": "bitnet", "modules_to_not_convert": []}),
+            "modules_to_not_convert",
+        ),
+        (
+            "a float linear",
+            "quantization_config",
+            json!({"quant_method": "bitnet", "modules_to_not_convert": ["lm_head", "model.layers.0.mlp"]}),
+            "model.layers.0.mlp",
+        ),
+        (
+            "a pattern",
+            "quantization_config",
+            json!({"quant_method": "bitnet", "modules_to_not_convert": [".*_proj"]}),
+            "modules_to_not_convert",
+        ),
     ];
     for (name, key, value, word) in cases {
         refused(name, Form::Master, &["config.json", word], |checkpoint| {
             checkpoint.config[key] = value;
         });
     }
+    refused("no architecture", Form::Master, &["config.json", "architectures"], |checkpoint| {
+        checkpoint.config["architectures"] = json!([]);
+        checkpoint.config["model_type"] = json!("gpt2");
+    });
+}
+
+#[test]
+fn one_architecture_under_the_name_of_another() {
+    refused("sub-norms in a Llama", Form::Master, &["sub_norm"], |c| {
+        c.config["architectures"] = json!(["LlamaForCausalLM"]);
+    });
+    refused("a BitNet without sub-norms", Form::Llama, &["attn_sub_norm"], |c| {
+        c.config["architectures"] = json!(["BitNetForCausalLM"]);
+    });
+    refused("an untied head that is not there", Form::Llama, &["lm_head.weight"], |c| {
+        c.config["tie_word_embeddings"] = json!(false);
+    });
 }
 
 #[test]

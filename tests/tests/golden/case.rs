@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use ternlet::import::bitnet::Bitnet;
+use ternlet::import::hf_checkpoint::HfCheckpoint;
 use ternlet::pack::{HeadForm, PackRequest, pack};
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{KvType, Model, ModelFile, PlanOptions, Serial};
@@ -23,6 +23,13 @@ pub(crate) const MULTIPLYING: Case = Case { name: "a2_bitnet_hubscale_packed" };
 pub(crate) const DIVIDING: Case = Case { name: "b2_bitnet_packed_bitlinear" };
 /// f16 masters under 1bitLLM's names, `SiLU`.
 pub(crate) const MASTERS: Case = Case { name: "f_1bitllm_style_f16" };
+/// Llama's block, tied, with rotary frequencies scaled as in Llama 3.1; scales divide.
+pub(crate) const LLAMA_SCALED_ROPE: Case = Case { name: "c4_llama_rope_llama3" };
+/// Llama's block in three shards, weights and their scales in different ones.
+pub(crate) const LLAMA_SHARDED: Case = Case { name: "c2s_llama_packed_tied_sharded" };
+
+/// Every case that holds a checkpoint.
+pub(crate) const CASES: [Case; 5] = [MULTIPLYING, DIVIDING, MASTERS, LLAMA_SCALED_ROPE, LLAMA_SHARDED];
 
 impl Case {
     /// The path of one of its files.
@@ -69,7 +76,7 @@ pub(crate) fn with_packed<R>(
     let n = N_PACKED.fetch_add(1, Ordering::Relaxed);
     let target =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("golden-{}-{n}.tern", std::process::id()));
-    let source = Bitnet::open(directory, name).unwrap_or_else(|e| panic!("{e}"));
+    let source = HfCheckpoint::open(directory, name).unwrap_or_else(|e| panic!("{e}"));
     let request =
         PackRequest { source: &source, tokenizer: None, chat_template: None, head, target: &target };
     pack(request, &|_, _| {}).unwrap_or_else(|e| panic!("{e}"));

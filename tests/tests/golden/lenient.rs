@@ -6,7 +6,7 @@
 use ternlet::pack::HeadForm;
 use ternlet_runtime::KvType;
 
-use crate::case::{Case, DIVIDING, MASTERS, MULTIPLYING, logits};
+use crate::case::{CASES, Case, logits};
 use crate::error::{relative_rms, top_1};
 
 fn check(case: Case, head: HeadForm, kv: KvType, max_relative_rms: f64, min_top_1: f64) {
@@ -24,14 +24,14 @@ fn check(case: Case, head: HeadForm, kv: KvType, max_relative_rms: f64, min_top_
 
 #[test]
 fn an_f16_cache_stays_close() {
-    for case in [MULTIPLYING, DIVIDING, MASTERS] {
+    for case in CASES {
         check(case, HeadForm::Source, KvType::F16, 0.06, 0.85);
     }
 }
 
 #[test]
 fn an_int8_tied_head_stays_close() {
-    for case in [MULTIPLYING, DIVIDING, MASTERS] {
+    for case in CASES {
         check(case, HeadForm::Int8, KvType::F32, 0.15, 0.70);
     }
 }

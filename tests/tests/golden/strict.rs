@@ -9,7 +9,7 @@ use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{KvType, LogitsHash, Sampler, SamplerOptions, Serial};
 use ternlet_tests::open_session;
 
-use crate::case::{Case, DIVIDING, MASTERS, MULTIPLYING, ids, logits, options};
+use crate::case::{CASES, DIVIDING, LLAMA_SCALED_ROPE, MULTIPLYING, ids, logits, options};
 use crate::error::{max_abs, rms};
 
 /// Largest error of a logit. The mildest wrong variant that was measured, a norm's epsilon off by ten, errs by 6.8e-4.
@@ -18,8 +18,6 @@ const STRICT: f64 = 2e-4;
 const NATURAL_WORST: f64 = 1.5;
 /// Root mean square of the errors over all natural prompts of a case.
 const NATURAL_RMS: f64 = 0.1;
-
-const CASES: [Case; 3] = [MULTIPLYING, DIVIDING, MASTERS];
 
 #[test]
 fn logits_and_greedy_ids_are_the_references() {
@@ -66,7 +64,7 @@ fn generate(model: &ternlet_runtime::Model<'_>, prompt: &[u32], n: usize) -> Vec
 fn natural_prompts_are_the_references_but_for_flips() {
     let mut n_all = 0;
     let mut n_equal_all = 0;
-    for case in [MULTIPLYING, DIVIDING] {
+    for case in [MULTIPLYING, DIVIDING, LLAMA_SCALED_ROPE] {
         case.with_model(HeadForm::Source, |model| {
             let vocab_size = model.config().vocab_size as usize;
             let expected = case.logits("natural_last_logits_f32.npy");

@@ -18,7 +18,7 @@ use super::tensor_type::TensorType;
 use super::ternary::{Form, I2sOrder, RowOrder, Rows, TernaryBlocks, TernaryMatrix};
 use crate::error::Error;
 use crate::import::foreign_model::{ForeignModel, ImportOptions};
-use crate::pack::{Source, TernaryRows, rope_inv_freq};
+use crate::pack::{RopeScaling, Source, TernaryRows, rope_inv_freq};
 
 /// Factors that divide the rotary frequencies one by one (Llama 3.1's scaling).
 const ROPE_FACTORS: &str = "rope_freqs.weight";
@@ -281,7 +281,7 @@ impl<B: AsRef<[u8]> + Debug> Source for Gguf<B> {
             return self.floats(&weight_name(tensor));
         }
         let config = self.config();
-        let frequencies = rope_inv_freq(config.rope_theta, config.head_dim);
+        let frequencies = rope_inv_freq(config.rope_theta, config.head_dim, RopeScaling::None);
         #[expect(clippy::cast_possible_truncation, reason = "the one rounding to f32")]
         let scaled = |(frequency, factor): (f32, f32)| {
             (f64::from(frequency) / f64::from(factor) / self.shape.rope_factor) as f32

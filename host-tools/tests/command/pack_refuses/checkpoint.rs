@@ -13,6 +13,8 @@ pub(crate) enum Form {
     PackedMultiply,
     PackedDivide,
     OneBitLlm,
+    /// Llama's block, scales that divide.
+    Llama,
 }
 
 /// One tensor.
@@ -73,7 +75,7 @@ impl Checkpoint {
             "quantization_config": match form {
                 Form::Master => json!({"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "online"}),
                 Form::PackedMultiply => json!({"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "offline"}),
-                Form::PackedDivide => json!({"quant_method": "bitnet"}),
+                Form::PackedDivide | Form::Llama => json!({"quant_method": "bitnet"}),
                 Form::OneBitLlm => Value::Null,
             },
         });
@@ -82,6 +84,10 @@ impl Checkpoint {
             config["architectures"] = json!(["BitnetForCausalLM"]);
             config["weight_bits"] = json!(1);
             sub_norms = ["inner_attn_ln", "ffn_layernorm"];
+        }
+        if form == Form::Llama {
+            config["architectures"] = json!(["LlamaForCausalLM"]);
+            config["hidden_act"] = json!("silu");
         }
         let mut tensors = BTreeMap::new();
         let mut insert = |name: String, tensor| drop(tensors.insert(name, tensor));
@@ -92,8 +98,10 @@ impl Checkpoint {
             for (within, k) in [("input_layernorm", 16), ("post_attention_layernorm", 16)] {
                 insert(name(within), Tensor::floats(&[k], 1.0));
             }
-            insert(name(&format!("self_attn.{}", sub_norms[0])), Tensor::floats(&[16], 1.0));
-            insert(name(&format!("mlp.{}", sub_norms[1])), Tensor::floats(&[24], 1.0));
+            if form != Form::Llama {
+                insert(name(&format!("self_attn.{}", sub_norms[0])), Tensor::floats(&[16], 1.0));
+                insert(name(&format!("mlp.{}", sub_norms[1])), Tensor::floats(&[24], 1.0));
+            }
             for (within, n, k) in [
                 ("self_attn.q_proj", 16, 16),
                 ("self_attn.k_proj", 8, 16),

@@ -1,7 +1,9 @@
-//! A checkpoint of the bitnet kind as a source for the packer
+//! A Hugging Face checkpoint of ternary weights as a source for the packer
 //!
 //! Maps roles to names, checks every shape and dtype before the first byte is written, and accounts for every tensor of
 //! the checkpoint: one that nothing reads means that the model computes something we would leave out.
+
+mod tensor_names;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +13,7 @@ use ternlet_runtime::Config;
 use ternlet_runtime::format::{ExpectedTensor, Layout, Role, Schedule, TensorKind};
 
 use super::checkpoint::{Checkpoint, StoredTensor};
-use super::hf_config::{HfConfig, Naming, WeightForm};
+use super::hf_config::{HfConfig, WeightForm};
 use super::master::MasterRows;
 use super::packed::{PackedRows, TRITS_PER_BYTE};
 use super::stored_floats::FloatType;
@@ -20,51 +22,30 @@ use crate::pack::{Source, TernaryRows, rope_inv_freq};
 
 /// An opened and checked checkpoint.
 #[derive(Debug)]
-pub struct Bitnet {
+pub struct HfCheckpoint {
     checkpoint: Checkpoint,
     hf: HfConfig,
 }
 
-impl Bitnet {
+impl HfCheckpoint {
     /// Opens the checkpoint in `directory`; `name` is what the packed model will be called.
     ///
     /// # Errors
     /// Everything that can be known without reading weights: configuration, missing or left-over tensors, shapes, dtypes.
     pub fn open(directory: &Path, name: &str) -> Result<Self, Error> {
         let hf = HfConfig::read(&directory.join("config.json"), name)?;
-        let bitnet = Self { checkpoint: Checkpoint::open(directory)?, hf };
+        let opened = Self { checkpoint: Checkpoint::open(directory)?, hf };
         let mut used = BTreeSet::new();
-        for tensor in Schedule::new(bitnet.config(), false, false).iter() {
-            bitnet.check(&tensor, &mut used)?;
+        for tensor in Schedule::new(opened.config(), false, false).iter() {
+            opened.check(&tensor, &mut used)?;
         }
-        bitnet.refuse_left_over(&used)?;
-        Ok(bitnet)
+        opened.refuse_left_over(&used)?;
+        Ok(opened)
     }
 
     /// The tensor's name in the checkpoint.
     fn name(&self, tensor: &ExpectedTensor) -> String {
-        let one_bit_llm = self.hf.naming == Naming::OneBitLlm;
-        let within_layer = match tensor.role {
-            Role::TokenEmbedding => return "model.embed_tokens.weight".into(),
-            Role::FinalNorm => return "model.norm.weight".into(),
-            Role::LmHead => return "lm_head.weight".into(),
-            Role::AttnNorm => "input_layernorm",
-            Role::Wq => "self_attn.q_proj",
-            Role::Wk => "self_attn.k_proj",
-            Role::Wv => "self_attn.v_proj",
-            Role::AttnSubNorm if one_bit_llm => "self_attn.inner_attn_ln",
-            Role::AttnSubNorm => "self_attn.attn_sub_norm",
-            Role::Wo => "self_attn.o_proj",
-            Role::FfnNorm => "post_attention_layernorm",
-            Role::WGate => "mlp.gate_proj",
-            Role::WUp => "mlp.up_proj",
-            Role::FfnSubNorm if one_bit_llm => "mlp.ffn_layernorm",
-            Role::FfnSubNorm => "mlp.ffn_sub_norm",
-            Role::WDown => "mlp.down_proj",
-            // Computed, never read.
-            other => return other.name().into(),
-        };
-        format!("model.layers.{}.{within_layer}.weight", tensor.layer)
+        tensor_names::weight(self.hf.architecture, tensor)
     }
 
     /// Finds the stored tensor and checks its shape and dtype.
@@ -74,7 +55,8 @@ impl Bitnet {
         }
         let stored = self.stored(&self.name(tensor))?;
         used.insert(stored.name.into());
-        let is_packed = tensor.kind == TensorKind::Ternary && self.hf.weight_form != WeightForm::Master;
+        let is_packed =
+            tensor.kind == TensorKind::Ternary && self.hf.quantization.weight_form != WeightForm::Master;
         let (n, k) = shape(tensor);
         let (expected_shape, expected_dtype) = match tensor.kind {
             _ if is_packed => (vec![n.div_ceil(TRITS_PER_BYTE), k], "U8"),
@@ -91,7 +73,7 @@ impl Bitnet {
             .hint("config.json and the weights disagree: are both from the same checkpoint?"));
         }
         if is_packed {
-            let scale = self.stored(&scale_name(stored.name))?;
+            let scale = self.stored(&tensor_names::scale(stored.name))?;
             used.insert(scale.name.into());
             if scale.shape.iter().product::<usize>() != 1 || FloatType::of(scale.dtype).is_none() {
                 return Err(Error::new(
@@ -127,7 +109,7 @@ impl Bitnet {
                     "if the model has a head of its own, config.json must say \"tie_word_embeddings\": false",
                 ));
             }
-            return Err(Error::new(name, "expected no tensor beyond the bitnet block's, found this one")
+            return Err(Error::new(name, "expected no tensor beyond those of the block, found this one")
                 .hint("the checkpoint computes something that this version would leave out"));
         }
         Ok(())
@@ -135,16 +117,22 @@ impl Bitnet {
 
     fn stored(&self, name: &str) -> Result<StoredTensor<'_>, Error> {
         self.checkpoint.get(name).ok_or_else(|| {
-            Error::new(name, "expected such a tensor, found none")
-                .hint("is the checkpoint complete, with all shards?")
+            let hint = match name {
+                "lm_head.weight" => {
+                    "a head that is the embedding needs \"tie_word_embeddings\": true in config.json"
+                }
+                _ => "is the checkpoint complete, with all shards?",
+            };
+            Error::new(name, "expected such a tensor, found none").hint(hint)
         })
     }
 
     /// The multiplying scale of the packed matrix called `name`.
     fn packed_scale(&self, name: &str) -> Result<f32, Error> {
-        let stored = self.stored(&scale_name(name))?;
+        let stored = self.stored(&tensor_names::scale(name))?;
         let value = float_of(&stored)?.widen(stored.bytes).next().unwrap_or(f32::NAN);
-        let scale = if self.hf.weight_form == WeightForm::PackedDivide { 1.0 / value } else { value };
+        let scale =
+            if self.hf.quantization.weight_form == WeightForm::PackedDivide { 1.0 / value } else { value };
         if value > 0.0 && value.is_finite() && scale.is_finite() {
             return Ok(scale);
         }
@@ -153,7 +141,7 @@ impl Bitnet {
     }
 }
 
-impl Source for Bitnet {
+impl Source for HfCheckpoint {
     fn config(&self) -> &Config {
         &self.hf.config
     }
@@ -165,7 +153,7 @@ impl Source for Bitnet {
     fn ternary(&self, tensor: &ExpectedTensor) -> Result<Box<dyn TernaryRows + '_>, Error> {
         let stored = self.stored(&self.name(tensor))?;
         let (_, k) = shape(tensor);
-        if self.hf.weight_form == WeightForm::Master {
+        if self.hf.quantization.weight_form == WeightForm::Master {
             return Ok(Box::new(MasterRows::new(&stored, float_of(&stored)?, k)?));
         }
         Ok(Box::new(PackedRows::new(stored, k, self.packed_scale(stored.name)?)))
@@ -173,7 +161,8 @@ impl Source for Bitnet {
 
     fn vector(&self, tensor: &ExpectedTensor) -> Result<Vec<f32>, Error> {
         if tensor.role == Role::RopeInvFreq {
-            return Ok(rope_inv_freq(self.config().rope_theta, self.config().head_dim));
+            let config = self.config();
+            return Ok(rope_inv_freq(config.rope_theta, config.head_dim, self.hf.rope_scaling));
         }
         let stored = self.stored(&self.name(tensor))?;
         let float = float_of(&stored)?;
@@ -211,11 +200,6 @@ impl Source for Bitnet {
 fn shape(tensor: &ExpectedTensor) -> (usize, usize) {
     let index = |value: u64| usize::try_from(value).expect("at most MAX_VOCAB");
     (index(tensor.n), index(tensor.k))
-}
-
-/// `….weight` to `….weight_scale`.
-fn scale_name(weight: &str) -> String {
-    format!("{weight}_scale")
 }
 
 fn float_of(stored: &StoredTensor<'_>) -> Result<FloatType, Error> {

@@ -1,0 +1,36 @@
+//! What tensors are called in checkpoints
+
+use ternlet_runtime::format::{ExpectedTensor, Role};
+
+use crate::import::hf_config::Architecture;
+
+/// The name of `tensor`; of one that no checkpoint has, the runtime's.
+pub(super) fn weight(architecture: Architecture, tensor: &ExpectedTensor) -> String {
+    let one_bit_llm = architecture == Architecture::OneBitLlm;
+    let within_layer = match tensor.role {
+        Role::TokenEmbedding => return "model.embed_tokens.weight".into(),
+        Role::FinalNorm => return "model.norm.weight".into(),
+        Role::LmHead => return "lm_head.weight".into(),
+        Role::AttnNorm => "input_layernorm",
+        Role::Wq => "self_attn.q_proj",
+        Role::Wk => "self_attn.k_proj",
+        Role::Wv => "self_attn.v_proj",
+        Role::AttnSubNorm if one_bit_llm => "self_attn.inner_attn_ln",
+        Role::AttnSubNorm => "self_attn.attn_sub_norm",
+        Role::Wo => "self_attn.o_proj",
+        Role::FfnNorm => "post_attention_layernorm",
+        Role::WGate => "mlp.gate_proj",
+        Role::WUp => "mlp.up_proj",
+        Role::FfnSubNorm if one_bit_llm => "mlp.ffn_layernorm",
+        Role::FfnSubNorm => "mlp.ffn_sub_norm",
+        Role::WDown => "mlp.down_proj",
+        // Computed, never read.
+        other => return other.name().into(),
+    };
+    format!("model.layers.{}.{within_layer}.weight", tensor.layer)
+}
+
+/// The name of the scale beside the packed matrix called `weight`: `….weight` to `….weight_scale`.
+pub(super) fn scale(weight: &str) -> String {
+    format!("{weight}_scale")
+}
