@@ -11,7 +11,7 @@ mod tests;
 
 use core::fmt;
 
-use crate::chat_template::{ChatTemplate, Item, Items, Role};
+use crate::chat_template::{ChatTemplate, Content, Item};
 use crate::tokenizer::{EncodeError, SinkFull, Specials, Tokenizer};
 
 /// Turns that are remembered one by one; older ones are dropped first when there are more.
@@ -92,7 +92,7 @@ impl Encoder<'_, '_> {
         Ok(())
     }
 
-    fn items(&mut self, items: Items<'_>) -> Result<(), PromptError> {
+    fn items<'i>(&mut self, items: impl Iterator<Item = Item<'i>>) -> Result<(), PromptError> {
         for item in items {
             match item {
                 Item::Text(text) => self.text(text)?,
@@ -203,7 +203,6 @@ impl<'a> Conversation<'a> {
         reserve: usize,
         buffers: &mut EncodeBuffers<'_>,
     ) -> Result<Taken, PromptError> {
-        let content = if template.trims_content() { content.trim() } else { content };
         let have = self.history.len();
         // What the prompt needs on its own decides whether it can be taken at all.
         let alone = self.encode_user(tokenizer, template, system, content, true, buffers)?;
@@ -302,28 +301,34 @@ impl<'a> Conversation<'a> {
         };
         let sink = IdSink { ids, n };
         let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink };
+        let with_system = !system.is_empty();
         if is_first {
             // What the tokenizer puts before a text stands once, whether the template writes it or not.
-            if !tokenizer.prefix_ids().next().is_some_and(|id| template.starts_with(id)) {
+            if !tokenizer.prefix_ids().next().is_some_and(|id| template.starts_with(id, with_system)) {
                 tokenizer.prefix_ids().for_each(|id| e.sink.push(id));
             }
-            e.items(template.start())?;
-            if !system.is_empty() {
-                e.items(template.before(Role::System))?;
-                e.text(if template.trims_content() { system.trim() } else { system })?;
-                e.items(template.after(Role::System))?;
+            e.items(template.opening(with_system))?;
+            if with_system {
+                e.text(template.trim(Content::System, system))?;
+                e.items(template.after_system())?;
             }
         } else if self.is_answered {
-            e.items(template.after(Role::Assistant))?;
+            e.items(template.after_answer())?;
+        }
+        let is_in_system_turn = is_first && with_system && template.system_opens_turn();
+        if !is_in_system_turn && matches!(template.before_user().next(), Some(Item::Special(_))) {
+            e.flush()?;
         }
         // A turn boundary inside text that is tokenised as one piece lies behind that piece's start.
         let turn_start = e.sink.n;
         let system_end = e.sink.n;
-        let system_is_joined = e.n_text > 0;
-        e.items(template.before(Role::User))?;
-        e.text(content)?;
-        e.items(template.after(Role::User))?;
-        e.items(template.generation_prompt())?;
+        let system_is_joined = is_in_system_turn || e.n_text > 0;
+        if !is_in_system_turn {
+            e.items(template.before_user())?;
+        }
+        let kind = if is_first && with_system { Content::UserBehindSystem } else { Content::User };
+        e.text(template.trim(kind, content))?;
+        e.items(template.end(false, true))?;
         e.flush()?;
         Ok(EncodedTurn { total: e.sink.n, system_end, system_is_joined, turn_start })
     }

@@ -28,7 +28,7 @@ mod transformer;
 mod hosted;
 
 pub use arena::{ARENA_ALIGN, Arena, ArenaError, Plain, align_up, cast_slice, cast_slice_mut};
-pub use chat_template::{ChatTemplate, ChatTemplateError, Item as ChatItem, Items as ChatItems, Role};
+pub use chat_template::{ChatTemplate, ChatTemplateError, Content as ChatContent, Item as ChatItem, Role};
 pub use checksum::{Checksum, checksum};
 pub use config::{Config, HiddenAct, Pooling, SamplingDefaults};
 pub use console::{Console, ConsoleError, ConsoleOptions, Ended};

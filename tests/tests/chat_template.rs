@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ternlet::import::chat_template::{TokenNames, compile};
 use ternlet::import::tokenizer_file;
-use ternlet_runtime::{ChatItem, ChatTemplate, ChatTemplateError, Role, Tokenizer};
+use ternlet_runtime::{ChatContent, ChatItem, ChatTemplate, ChatTemplateError, Role, Tokenizer};
 
 /// The tokenizer of `golden/`: has the special tokens of Llama 3 under other ids.
 fn section() -> Vec<u8> {
@@ -40,27 +40,75 @@ const HEADERS: &str = "{%- for m in messages -%}
 fn the_template_of_2b_4t_reduces_to_names_and_end_of_turn() {
     let bytes = compiled(BITNET).unwrap();
     let template = ChatTemplate::parse(&bytes).unwrap();
-    assert_eq!(template.start().count(), 0);
-    assert!(template.generation_prompt().eq([ChatItem::Text("Assistant: ")]));
-    for (role, name) in Role::ALL.into_iter().zip(["System: ", "User: ", "Assistant: "]) {
-        assert!(template.has_place(role));
-        assert!(template.before(role).eq([ChatItem::Text(name)]));
-        assert!(template.after(role).eq([EOT]));
+    assert!(template.opening(false).eq([]));
+    assert!(template.opening(true).eq([ChatItem::Text("System: ")]));
+    assert!(template.after_system().eq([EOT]));
+    assert!(template.before_user().eq([ChatItem::Text("User: ")]));
+    assert!(template.between().eq([EOT, ChatItem::Text("Assistant: ")]));
+    assert!(template.after_answer().eq([EOT]));
+    for is_answered in [false, true] {
+        assert!(template.end(is_answered, false).eq([EOT]));
+        assert!(template.end(is_answered, true).eq([EOT, ChatItem::Text("Assistant: ")]));
     }
-    assert!(template.trims_content());
+    assert!(Role::ALL.into_iter().all(|role| template.has_place(role)));
+    for content in ChatContent::ALL {
+        assert_eq!(template.trim(content, "\u{1c}\u{a0} a b\n"), "a b");
+    }
 }
 
 #[test]
 fn tokens_in_template_text_become_ids_between_stretches_of_text() {
     let bytes = compiled(HEADERS).unwrap();
     let template = ChatTemplate::parse(&bytes).unwrap();
-    assert!(template.start().eq([BOS]));
     let header = |name| [START_HEADER, ChatItem::Text(name), END_HEADER, ChatItem::Text("\n\n")];
-    assert!(template.before(Role::System).eq(header("system")));
-    assert!(template.before(Role::User).eq(header("user")));
-    assert!(template.generation_prompt().eq(header("assistant")));
-    assert!(template.after(Role::Assistant).eq([EOT]));
-    assert!(template.trims_content());
+    assert!(template.opening(false).eq([BOS]));
+    assert!(template.opening(true).eq([BOS].into_iter().chain(header("system"))));
+    assert!(template.before_user().eq(header("user")));
+    assert!(template.end(false, true).eq([EOT].into_iter().chain(header("assistant"))));
+    assert!(template.after_answer().eq([EOT]));
+}
+
+#[test]
+fn what_differs_at_the_start_and_at_the_end_is_kept_by_place() {
+    let source = "{{ bos_token }}{% if messages[0].role != 'system' %}S Be kind.{{ eos_token }}{% endif %}\
+        {% for m in messages %}{{ m.role[0] | upper }} {{ m.content }}\
+        {% if not loop.last %}{{ eos_token }}{% endif %}{% endfor %}\
+        {% if add_generation_prompt %}{{ eos_token }}A {% endif %}";
+    let bytes = compiled(source).unwrap();
+    let template = ChatTemplate::parse(&bytes).unwrap();
+    let text = ChatItem::Text;
+    assert!(template.opening(false).eq([BOS, text("S Be kind.")]));
+    assert!(template.opening(true).eq([BOS, text("S ")]));
+    assert!(template.after_system().eq([]) && template.before_user().eq([EOT, text("U ")]));
+    assert!(template.between().eq([EOT, text("A ")]) && template.after_answer().eq([]));
+    for is_answered in [false, true] {
+        assert!(template.end(is_answered, false).eq([]));
+        assert!(template.end(is_answered, true).eq([EOT, text("A ")]));
+    }
+    assert!(!template.system_opens_turn());
+}
+
+#[test]
+fn a_system_message_inside_the_first_turn_opens_it() {
+    // In the manner of Llama 2: white space goes around each turn, of which the system message is the middle.
+    let source = "{% for m in messages %}{% if m.role == 'system' %}{% elif m.role == 'user' %}\
+        {% set text = m.content %}{% if loop.index0 == 1 and messages[0].role == 'system' %}\
+        {% set text = '<<SYS>>' ~ messages[0].content ~ '<</SYS>>' ~ text %}{% endif %}\
+        {{ bos_token ~ '[INST] ' ~ text.strip() ~ ' [/INST]' }}\
+        {% else %}{{ ' ' ~ m.content.strip() ~ ' ' ~ eos_token }}{% endif %}{% endfor %}";
+    let bytes = compiled(source).unwrap();
+    let template = ChatTemplate::parse(&bytes).unwrap();
+    let text = ChatItem::Text;
+    assert!(
+        template.system_opens_turn()
+            && [false, true].map(|system| template.starts_with(2038, system)) == [true; 2]
+    );
+    assert!(template.opening(false).eq([]) && template.before_user().eq([BOS, text("[INST] ")]));
+    assert!(template.opening(true).eq([BOS, text("[INST] <<SYS>>")]));
+    assert!(template.after_system().eq([text("<</SYS>>")]));
+    assert!(template.end(false, true).eq([text(" [/INST]")]));
+    let trimmed = ChatContent::ALL.map(|content| template.trim(content, " x "));
+    assert_eq!(trimmed, [" x ", "x", "x", " x"]);
 }
 
 #[test]
@@ -73,8 +121,9 @@ fn a_role_without_a_place_is_said_so() {
         let bytes = compiled(source).unwrap();
         let template = ChatTemplate::parse(&bytes).unwrap();
         assert!(!template.has_place(Role::System) && template.has_place(Role::User), "{source}");
-        assert!(!template.trims_content());
-        assert!(template.start().eq([BOS]));
+        assert_eq!(template.refuses_system(), source == refused);
+        assert_eq!(template.trim(ChatContent::User, " a "), " a ");
+        assert!(template.opening(false).eq([BOS]));
     }
 }
 
@@ -84,14 +133,14 @@ fn a_template_that_does_not_reduce_is_refused_with_the_reason() {
         ("{% for m in messages %}", "not valid Jinja"),
         ("{{ strftime_now('%d') }}{% for m in messages %}{{ m.content }}{% endfor %}", "the date"),
         ("{% for m in messages %}{{ m.content | upper }}{% endfor %}{{ messages | length }}", "depends on"),
-        ("{% for m in messages %}{{ m.content }}{% if loop.last %}!{% endif %}.{% endfor %}", "depends on"),
+        ("{% for m in messages %}{{ loop.index }}{{ m.content }}{% endfor %}", "depends on"),
         ("{% for m in messages %}{{ m.content | replace('\\n', ' ') }}|{% endfor %}", "more than roles"),
         (
             "{% for m in messages %}{% if loop.index < 5 %}{{ m.content }}|{% endif %}{% endfor %}",
             "more than roles",
         ),
         ("{{ messages[0].content }}", "content of each"),
-        ("{{ raise_exception('never') }}", "refuses a conversation of user and assistant: never"),
+        ("{{ raise_exception('never') }}", "refuses a conversation of [user]: never"),
         ("{% for m in messages %}{{ m.content.zfill(3) }}{% endfor %}", "the method zfill is not supported"),
         ("{% for i in range(100000) %}{% for j in range(100000) %}.{% endfor %}{% endfor %}", "fuel"),
     ];
@@ -99,6 +148,16 @@ fn a_template_that_does_not_reduce_is_refused_with_the_reason() {
         let found = compiled(source).unwrap_err();
         assert!(found.contains(reason), "{source}: {found}");
     }
+}
+
+/// The number of items in all lists, some of them counted twice.
+fn items_of(template: &ChatTemplate<'_>) -> usize {
+    let ends = [(false, false), (false, true), (true, false), (true, true)];
+    let ends = ends.map(|(is_answered, asks)| template.end(is_answered, asks).count());
+    let middle = [template.opening(false), template.opening(true), template.between()].map(Iterator::count);
+    let single =
+        [template.after_system(), template.before_user(), template.after_answer()].map(Iterator::count);
+    ends.into_iter().chain(middle).chain(single).sum()
 }
 
 /// Changes one byte of a compiled template and returns the refusal.
@@ -120,8 +179,14 @@ fn c1_another_length_than_the_counts_demand() {
 
 #[test]
 fn c2_an_undefined_flag_or_reserved_byte() {
-    assert_eq!(refusal(0, 16), ChatTemplateError::ReservedNotZero { offset: 0 });
-    assert_eq!(refusal(47, 1), ChatTemplateError::ReservedNotZero { offset: 44 });
+    // A template that trims all contents has no flags for single ones; one by role has no turn that a system message
+    // opens; only a role without a place is refused.
+    for (at, bits) in [(0, 0x80), (1, 1), (0, 0x21), (0, 0x41), (3, 1)] {
+        assert_eq!(refusal(at, bits), ChatTemplateError::ReservedNotZero { offset: 0 });
+    }
+    for at in [40, 44] {
+        assert_eq!(refusal(at + 3, 1), ChatTemplateError::ReservedNotZero { offset: at });
+    }
 }
 
 #[test]
@@ -163,9 +228,7 @@ fn any_damaged_byte_gives_an_error_or_a_template_that_replays() {
         for byte in (0..8).map(|bit| bytes[at] ^ 1 << bit).chain([0, 0xff]) {
             damaged[at] = byte;
             let Ok(template) = ChatTemplate::parse(&damaged) else { continue };
-            let lists = Role::ALL.into_iter().flat_map(|role| [template.before(role), template.after(role)]);
-            let items = lists.chain([template.start(), template.generation_prompt()]).flatten();
-            assert!(items.count() <= bytes.len());
+            assert!(items_of(&template) <= 2 * bytes.len());
         }
         damaged[at] = bytes[at];
     }

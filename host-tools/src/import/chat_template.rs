@@ -1,14 +1,15 @@
 //! Chat templates: Jinja programs, compiled by watching what they write
 //!
 //! A template is run on a few conversations whose contents are marks that occur nowhere else; what it writes between the
-//! marks is what stands before and after a message of each role. Whether that is all there is to the template is then
-//! put to the proof: 200 random conversations, rendered by the template and replayed from the compiled lists, must give
-//! the same text. A template that depends on more than role and place (the date, tools, the number of turns) fails one
-//! or the other, and is refused with the reason.
+//! marks is what stands between messages, at the start and at the end. Whether that is all there is to the template is
+//! then put to the proof: 200 random conversations, rendered by the template and replayed from the compiled lists, must
+//! give the same text. A template that depends on more than role and place (the date, tools, the number of turns, what
+//! a message says) fails one or the other, and is refused with the reason.
 
 mod jinja;
 mod probes;
 mod proof;
+mod replay;
 mod section;
 
 use std::fs;
@@ -32,14 +33,49 @@ pub struct TokenNames<'n> {
     pub eos_token: Option<&'n str>,
 }
 
-/// What a template writes around messages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Segments {
-    start: String,
-    generation_prompt: String,
-    /// For each role: before and after the content; `None` for a role that leaves nothing.
-    around: [Option<(String, String)>; 3],
-    trims_content: bool,
+/// What a template writes between contents: the whole of a template that compiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Gaps {
+    /// Before the first user's content where there is no system message.
+    opening: String,
+    system: System,
+    /// From a user's content to an answer.
+    between: String,
+    /// From an answer to the next user's content.
+    between_turns: String,
+    /// Behind a user's content at the end: without and with a generation prompt.
+    user_end: [String; 2],
+    /// Behind an answer at the end: without and with a generation prompt.
+    answer_end: [String; 2],
+    user: Trims,
+    answer: Trims,
+}
+
+/// What becomes of a system message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum System {
+    /// An error.
+    Refused,
+    /// Nothing.
+    LeftOut,
+    /// It is written.
+    Written {
+        /// Before its content.
+        opening: String,
+        /// From its content to the first user's.
+        after: String,
+        /// Its own white space.
+        content: Trims,
+        /// That of the user's message behind it.
+        user: Trims,
+    },
+}
+
+/// Where white space is taken from a content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Trims {
+    start: bool,
+    end: bool,
 }
 
 /// Compiles the Jinja `source` into a CHAT_TEMPLATE section. Special tokens of `tokenizer` become ids.
@@ -48,11 +84,24 @@ struct Segments {
 /// Why the template does not reduce to lists, for people.
 pub fn compile(source: &str, names: TokenNames<'_>, tokenizer: &Tokenizer<'_>) -> Result<Vec<u8>, String> {
     let template = Template::new(source, names)?;
-    let (segments, refuses_system) = probes::segments(&template)?;
-    let section = section::lay_out(&segments, tokenizer);
+    let gaps = probes::gaps(&template)?;
+    let section = section::lay_out(&gaps, tokenizer);
     let compiled = ChatTemplate::parse(&section).map_err(|e| e.to_string())?;
-    proof::check(&template, &compiled, tokenizer, !refuses_system)?;
+    proof::check(&template, &compiled, tokenizer)?;
     Ok(section)
+}
+
+/// What the template writes for a conversation of the kind that a device has.
+fn rendered(template: &Template<'_>, messages: &[Message], asks: bool) -> Result<String, String> {
+    template
+        .render(messages, asks)
+        .map_err(|e| format!("it refuses a conversation of {}: {e}", roles(messages)))
+}
+
+/// The roles of a conversation, in words.
+fn roles(messages: &[Message]) -> String {
+    let roles: Vec<&str> = messages.iter().map(|(role, _)| *role).collect();
+    format!("[{}]", roles.join(", "))
 }
 
 /// A chat template as a foreign model has it.

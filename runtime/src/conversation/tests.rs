@@ -1,9 +1,10 @@
 //! Conversations over a tokenizer of single bytes: what starts them, what is dropped, what is empty
 
+use std::vec;
 use std::vec::Vec;
 
 use super::{Conversation, EncodeBuffers, PromptError};
-use crate::chat_template::{ChatTemplate, TEXT_ITEM, TRIMS_CONTENT};
+use crate::chat_template::{BY_PLACE, ChatTemplate, SYSTEM_OPENS_TURN, TEXT_ITEM, TRIMS_CONTENT};
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::layout::Header;
 use crate::tokenizer::split::Split;
@@ -94,6 +95,31 @@ fn the_system_message_stays_whether_special_tokens_set_it_apart_or_not() {
             conversation.close_turn();
         }
         assert_eq!(n_dropped.iter().max(), Some(&n_dropped_at_once), "{n_dropped:?}");
+    }
+}
+
+#[test]
+fn a_system_message_that_opens_the_first_turn_takes_its_place_and_goes_with_it() {
+    let section = tokenizer_section();
+    let tokenizer = Tokenizer::parse(&section).unwrap();
+    // BOS "[" system ">" user "]" answer EOT, and BOS "[" user "]" from the second turn on.
+    let items =
+        [[BOS, 0], [TEXT_ITEM, 1], [TEXT_ITEM, 2], [BOS, 2], [TEXT_ITEM, 3], [EOT, 3], [TEXT_ITEM, 4]];
+    let header = [BY_PLACE | SYSTEM_OPENS_TURN, 4, 0, 2, 3, 5, 5, 6, 6, 7, 7, 7];
+    let section =
+        [bytes_of(header.into_iter().chain(items.into_iter().flatten())), b"[>[]".to_vec()].concat();
+    let template = ChatTemplate::parse(&section).unwrap();
+    let (mut history, mut text, mut bpe) = ([0; 20], [0; 64], [0; 64]);
+    let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
+    let mut conversation = Conversation::new(&mut history);
+    let text = |text: &'static str| text.bytes().map(u32::from).collect::<Vec<u32>>();
+    let first = [vec![BOS], text("[be>hi]")].concat();
+    let second = [first.clone(), text("y"), vec![EOT, BOS], text("[ho]")].concat();
+    for (content, expected, n_dropped) in [("hi", &first, 0), ("ho", &second, 0), ("hi", &first, 2)] {
+        let taken = conversation.push_user(&tokenizer, &template, "be", content, 0, &mut buffers).unwrap();
+        assert_eq!((conversation.ids(), taken.n_dropped), (&expected[..], n_dropped));
+        assert!(conversation.push_answer(u32::from(b'y')));
+        conversation.close_turn();
     }
 }
 

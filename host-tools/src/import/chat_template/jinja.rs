@@ -8,6 +8,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, context};
 
+use ternlet_runtime::chat_template::is_white_space;
+
 use super::{Message, TokenNames};
 
 /// Steps that one rendering may take: ample for any template, and an end for an endless one.
@@ -30,6 +32,7 @@ impl<'n> Template<'n> {
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(string_method);
+        environment.add_filter("trim", |text: &str| text.trim_matches(is_white_space).to_owned());
         environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
@@ -74,9 +77,9 @@ fn string_method(_: &mut State<'_, '_>, value: &Value, method: &str, args: &[Val
         "strip" | "lstrip" | "rstrip" | "upper" | "lower" => {
             let () = from_args(args)?;
             Value::from(match method {
-                "strip" => text.trim().to_owned(),
-                "lstrip" => text.trim_start().to_owned(),
-                "rstrip" => text.trim_end().to_owned(),
+                "strip" => text.trim_matches(is_white_space).to_owned(),
+                "lstrip" => text.trim_start_matches(is_white_space).to_owned(),
+                "rstrip" => text.trim_end_matches(is_white_space).to_owned(),
                 "upper" => text.to_uppercase(),
                 _ => text.to_lowercase(),
             })

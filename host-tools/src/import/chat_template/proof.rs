@@ -1,15 +1,16 @@
 //! Random conversations, rendered by the template and replayed from the compiled lists
 
-use ternlet_runtime::{ChatItem, ChatTemplate, Role, Tokenizer};
+use ternlet_runtime::{ChatTemplate, Role, Tokenizer};
 
-use super::Message;
 use super::jinja::Template;
+use super::replay::replay;
+use super::{Message, rendered, roles};
 
 /// Conversations that must agree.
 const N_CONVERSATIONS: u64 = 200;
 
 /// What contents are put together from: white space at every place, other scripts, and what templates and markup use.
-const PIECES: [&str; 20] = [
+const PIECES: [&str; 24] = [
     "Hello",
     " ",
     "\n",
@@ -30,32 +31,34 @@ const PIECES: [&str; 20] = [
     "\\n",
     "User:",
     "a.b",
+    "\u{1c}",
+    "<think>",
+    "</think>",
+    "<|im_end|>",
 ];
 
 /// Compares renderings and replays.
 ///
-/// Conversations alternate between user and assistant, with and without a system message in front (if `with_system`),
-/// end with either, and ask for an answer or do not.
+/// Conversations alternate between user and assistant, with and without a system message in front (if the template takes
+/// one), end with either, and ask for an answer or do not.
 pub(super) fn check(
     template: &Template<'_>,
     compiled: &ChatTemplate<'_>,
     tokenizer: &Tokenizer<'_>,
-    with_system: bool,
 ) -> Result<(), String> {
     for seed in 0..N_CONVERSATIONS {
         let mut draw = Draw(seed);
-        let messages = conversation(&mut draw, with_system);
-        let add_generation_prompt = draw.below(2) == 0;
-        let rendered = template
-            .render(&messages, add_generation_prompt)
-            .map_err(|e| format!("it refuses a conversation of {} messages: {e}", messages.len()))?;
-        let replayed = replay(compiled, tokenizer, &messages, add_generation_prompt);
+        let messages = conversation(&mut draw, !compiled.refuses_system());
+        let asks = draw.below(2) == 0;
+        let rendered = rendered(template, &messages, asks)?;
+        let known: Vec<(Role, &str)> =
+            messages.iter().map(|(name, content)| (role(name), &**content)).collect();
+        let replayed = replay(compiled, tokenizer, &known, asks);
         if rendered != replayed {
-            let roles: Vec<&str> = messages.iter().map(|(role, _)| *role).collect();
             return Err(format!(
-                "it depends on more than roles: for [{}]{} it writes {}, its parts give {}",
-                roles.join(", "),
-                if add_generation_prompt { " and a generation prompt" } else { "" },
+                "it depends on more than roles: for {}{} it writes {}, its parts give {}",
+                roles(&messages),
+                if asks { " and a generation prompt" } else { "" },
                 difference(&rendered, &replayed),
                 difference(&replayed, &rendered),
             ));
@@ -64,33 +67,13 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The text that the device would encode.
-fn replay(
-    compiled: &ChatTemplate<'_>,
-    tokenizer: &Tokenizer<'_>,
-    messages: &[Message],
-    add_generation_prompt: bool,
-) -> String {
-    let mut text = String::new();
-    let write = |text: &mut String, item: ChatItem<'_>| match item {
-        ChatItem::Text(stretch) => text.push_str(stretch),
-        ChatItem::Special(id) => {
-            text.push_str(&String::from_utf8_lossy(tokenizer.token_bytes(id).unwrap_or_default()));
-        }
-    };
-    compiled.start().for_each(|item| write(&mut text, item));
-    for (name, content) in messages {
-        let Some(role) = Role::ALL.into_iter().find(|role| role.name() == *name) else { continue };
-        if compiled.has_place(role) {
-            compiled.before(role).for_each(|item| write(&mut text, item));
-            text.push_str(if compiled.trims_content() { content.trim() } else { content });
-            compiled.after(role).for_each(|item| write(&mut text, item));
-        }
+/// The role that `conversation` names.
+fn role(name: &str) -> Role {
+    match name {
+        "system" => Role::System,
+        "user" => Role::User,
+        _ => Role::Assistant,
     }
-    if add_generation_prompt {
-        compiled.generation_prompt().for_each(|item| write(&mut text, item));
-    }
-    text
 }
 
 fn conversation(draw: &mut Draw, with_system: bool) -> Vec<Message> {
