@@ -410,7 +410,7 @@ impl<'a> Console<'a> {
         N: Write,
     {
         let start = clock();
-        let mut decoder = StreamDecoder::new();
+        let mut decoder = StreamDecoder::new(&self.tokenizer);
         let mut n_tokens = 0;
         let end = loop {
             let id = self.session.sample(&self.sampler, &mut self.hash);
@@ -419,8 +419,7 @@ impl<'a> Console<'a> {
                 break AnswerEnd::StopToken;
             }
             if !self.tokenizer.is_special(id) {
-                let bytes = self.tokenizer.token_bytes(id).unwrap_or_default();
-                show(wire, |out| decoder.push(bytes, out)).map_err(TurnError::Stream)?;
+                show(wire, |out| decoder.push(id, out)).map_err(TurnError::Stream)?;
             }
             if !self.conversation.push_answer(id) {
                 break AnswerEnd::ContextFull;

@@ -1,7 +1,7 @@
 //! Text to token ids and back, over tables that lie in the model file
 //!
-//! The life of a prompt: `added` cuts out tokens that are recognised in raw text (`<|eot_id|>`), [`split`] cuts the
-//! rest into words, `bpe` merges the bytes of each word into token ids. The life of an answer: ids to bytes through
+//! The life of a prompt: `added` cuts out tokens that are recognised in raw text (`<|eot_id|>`), [`split`] (or
+//! [`sentencepiece`]) cuts the rest into words, `bpe` merges the bytes or characters of each word into token ids. The life of an answer: ids to bytes through
 //! the token table, bytes to text through [`StreamDecoder`], which never lets half a character out.
 //!
 //! Ids and text equal those of the `tokenizers` crate. All tables are used in place ([`layout`] defines them), nothing
@@ -13,6 +13,7 @@ mod decode;
 mod encode;
 mod error;
 pub mod layout;
+pub mod sentencepiece;
 pub mod split;
 mod tables;
 pub mod unicode;
@@ -22,4 +23,5 @@ pub mod words;
 pub use decode::StreamDecoder;
 pub use encode::{SinkFull, Specials};
 pub use error::{EncodeError, TokenizerError};
+pub use sentencepiece::Before;
 pub use vocabulary::Tokenizer;

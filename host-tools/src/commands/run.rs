@@ -65,7 +65,7 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
 
     let start = Instant::now();
     let mut hash = LogitsHash::new();
-    let mut decoder = StreamDecoder::new();
+    let mut decoder = StreamDecoder::new(&tokenizer);
     let mut n_decoded = 0u32;
     loop {
         let id = session.sample(&sampler, &mut hash);
@@ -74,8 +74,7 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
             break;
         }
         if !tokenizer.is_special(id) {
-            let bytes = tokenizer.token_bytes(id).unwrap_or_default();
-            show(|out| decoder.push(bytes, out))?;
+            show(|out| decoder.push(id, out))?;
         }
         if n_decoded == args.n_tokens || session.n_cached() == session.plan().options().context {
             break;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use ternlet_runtime::tokenizer::layout::Kind;
 use ternlet_runtime::tokenizer::split::Split;
 
 use super::tokenizer_section::{AddedToken, Vocabulary};
@@ -55,7 +56,8 @@ fn vocabulary(mut tokens: Vec<Vec<u8>>) -> Result<Vocabulary, String> {
         .collect();
     tokens.extend(added.iter().map(|token| token.content.clone().into_bytes()));
     Ok(Vocabulary {
-        split: Split::Llama3,
+        kind: Kind::ByteLevel(Split::Llama3),
+        characters: BTreeMap::new(),
         byte_ids,
         // A rank is the id of the token that its pairs become.
         merge_ids: (0..n_ranks).collect(),

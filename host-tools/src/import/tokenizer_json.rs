@@ -7,11 +7,13 @@
 mod model;
 mod pipeline;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::Value;
-use ternlet_runtime::tokenizer::layout::{ADDED_LSTRIP, ADDED_RSTRIP, ADDED_SECOND_PASS, ADDED_SINGLE_WORD};
+use ternlet_runtime::tokenizer::layout::{
+    ADDED_LSTRIP, ADDED_RSTRIP, ADDED_SECOND_PASS, ADDED_SINGLE_WORD, Kind,
+};
 
 use super::byte_alphabet;
 use super::tokenizer_section::{AddedToken, Vocabulary};
@@ -87,7 +89,8 @@ pub fn read(json: &[u8]) -> Result<Vocabulary, String> {
     let specials: HashSet<&str> =
         file.added_tokens.iter().filter(|entry| entry.special).map(|entry| &*entry.content).collect();
     Ok(Vocabulary {
-        split,
+        kind: Kind::ByteLevel(split),
+        characters: BTreeMap::new(),
         special_ids: (0..)
             .zip(&texts)
             .filter(|(_, text)| specials.contains(&***text))

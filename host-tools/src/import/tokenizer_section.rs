@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use ternlet_runtime::Tokenizer;
-use ternlet_runtime::tokenizer::layout::{Header, MAX_WORD_SLOTS, NONE};
-use ternlet_runtime::tokenizer::split::Split;
+use ternlet_runtime::tokenizer::layout::{Header, Kind, MAX_WORD_SLOTS, NONE};
 use ternlet_runtime::tokenizer::words::{MAX_PROBES, first_slot};
 
 /// A token that is recognised in raw text.
@@ -21,19 +20,22 @@ pub struct AddedToken {
     pub flags: u32,
 }
 
-/// A byte-level BPE vocabulary.
+/// A vocabulary of byte-level or SentencePiece BPE.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
-    /// Where words end.
-    pub split: Split,
-    /// The bytes of each id; empty for ids left out.
+    /// What tokens are made of.
+    pub kind: Kind,
+    /// The bytes that each id decodes to; empty for ids left out. A SentencePiece mark is a space here, the token of a
+    /// byte is that byte.
     pub tokens: Vec<Vec<u8>>,
-    /// The token of each single byte, if there is one.
+    /// The token of each single byte, if there is one; of SentencePiece the token that stands for it.
     pub byte_ids: [Option<u32>; 256],
     /// Pairs that merge: left and right token to rank. Several may share a rank.
     pub merges: BTreeMap<(u32, u32), u32>,
     /// The token that pairs of each rank become.
     pub merge_ids: Vec<u32>,
+    /// The tokens of single characters, of SentencePiece only; a mark is a space here.
+    pub characters: BTreeMap<char, u32>,
     /// The ids that a whole word may become: those that the model's own vocabulary (not an added token) writes.
     pub word_ids: Vec<u32>,
     /// Whether a word that is a token becomes that token without merging.
@@ -97,7 +99,7 @@ impl Vocabulary {
         let added_bytes: Vec<u8> = added.iter().flat_map(|token| token.content.bytes()).collect();
 
         let header = Header {
-            split: self.split,
+            kind: self.kind,
             n_tokens: count("tokens", n_tokens)?,
             n_token_bytes: count("token bytes", token_bytes.len())?,
             n_merges: count("merges", self.merges.len())?,
@@ -108,6 +110,7 @@ impl Vocabulary {
             n_added_bytes: count("added bytes", added_bytes.len())?,
             n_prefix: count("prefix ids", self.prefix_ids.len())?,
             n_suffix: count("suffix ids", self.suffix_ids.len())?,
+            n_characters: count("characters", self.characters.len())?,
         };
         let mut special_bits = vec![0; n_tokens.div_ceil(32)];
         for id in &self.special_ids {
@@ -127,6 +130,7 @@ impl Vocabulary {
         // The map's order is the table's: by left token, then by right token.
         section.words(self.merges.iter().flat_map(|((_, right), rank)| [*right, *rank]));
         section.words(self.merge_ids.iter().copied());
+        section.words(self.characters.iter().flat_map(|(c, id)| [u32::from(*c), *id]));
         section.words(word_slots);
         section.words(added.iter().map(|token| token.id));
         section.starts(added.iter().map(|token| token.content.len()));

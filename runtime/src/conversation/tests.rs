@@ -6,7 +6,7 @@ use std::vec::Vec;
 use super::{Conversation, EncodeBuffers, PromptError};
 use crate::chat_template::{BY_PLACE, ChatTemplate, SYSTEM_OPENS_TURN, TEXT_ITEM, TRIMS_CONTENT};
 use crate::tokenizer::Tokenizer;
-use crate::tokenizer::layout::Header;
+use crate::tokenizer::layout::{Header, Kind};
 use crate::tokenizer::split::Split;
 
 const BOS: u32 = 256;
@@ -19,7 +19,7 @@ fn bytes_of(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
 /// One token for each byte, and two without bytes; the first of those stands before every text.
 fn tokenizer_section() -> Vec<u8> {
     let header = Header {
-        split: Split::Llama3,
+        kind: Kind::ByteLevel(Split::Llama3),
         n_tokens: 258,
         n_token_bytes: 256,
         n_merges: 0,
@@ -30,6 +30,7 @@ fn tokenizer_section() -> Vec<u8> {
         n_added_bytes: 0,
         n_prefix: 1,
         n_suffix: 0,
+        n_characters: 0,
     };
     let token_starts = (0..=256).chain([256, 256]);
     let arrays = token_starts.chain([0; 9]).chain(0..256).chain([0; 259]).chain([0]).chain([BOS]);

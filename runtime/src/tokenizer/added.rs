@@ -9,6 +9,7 @@
 
 use super::encode::Specials;
 use super::layout::{ADDED_LSTRIP, ADDED_RSTRIP, ADDED_SECOND_PASS, ADDED_SINGLE_WORD};
+use super::sentencepiece::Stretch;
 use super::tables::{Tables, Word, span, value};
 use super::unicode::{Class, class, is_word};
 
@@ -59,22 +60,46 @@ impl<'a> AddedTokens<'a> {
         Pieces { tokens: *self, specials, text, start: 0, at: 0, found: None, spaces_end: 0 }
     }
 
+    /// The first token in a `stretch`, with what stands before and after it. Neither flags of white space nor of words
+    /// count here.
+    pub(super) fn first_in<'t>(
+        &self,
+        stretch: Stretch<'t>,
+        specials: Specials,
+    ) -> Option<(Stretch<'t>, u32, Stretch<'t>)> {
+        let mut tail = stretch;
+        while !tail.is_empty() {
+            let Some((index, length)) = self.longest_match(tail.bytes()) else {
+                tail = tail.after_first();
+                continue;
+            };
+            let (id, after) = (value(self.ids[index]), tail.after(length));
+            if specials == Specials::Recognise || !is_special(self.special_bits, id) {
+                return Some((stretch.before(tail), id, after));
+            }
+            // Its bytes are text, and no other token is looked for inside it.
+            tail = after;
+        }
+        None
+    }
+
     /// The token whose content is exactly `text`, of any pass.
-    pub(super) fn find(&self, text: &[u8]) -> Option<u32> {
-        let index = partition_point(0, self.ids.len(), |index| self.content(index) < text);
-        (index < self.ids.len() && self.content(index) == text).then(|| value(self.ids[index]))
+    pub(super) fn find(&self, text: impl Iterator<Item = u8> + Clone) -> Option<u32> {
+        let content = |index| self.content(index).iter().copied();
+        let index = partition_point(0, self.ids.len(), |index| content(index).lt(text.clone()));
+        (index < self.ids.len() && content(index).eq(text)).then(|| value(self.ids[index]))
     }
 
     /// The longest token that `text` starts with: its index and length.
-    fn longest_match(&self, text: &[u8]) -> Option<(usize, usize)> {
-        let first = *text.first()?;
+    fn longest_match(&self, text: impl Iterator<Item = u8> + Clone) -> Option<(usize, usize)> {
+        let first = text.clone().next()?;
         if self.first_bytes[usize::from(first >> 6)] >> (first & 63) & 1 == 0 {
             return None;
         }
         // Tokens in first..end start with the `depth` bytes seen; the shortest of them is the first.
         let (mut first, mut end) = (0, self.ids.len());
         let mut longest = None;
-        for (depth, &byte) in (1..).zip(text) {
+        for (depth, byte) in (1..).zip(text) {
             let byte_at = |index: usize| self.content(index)[depth - 1];
             first = partition_point(first, end, |index| byte_at(index) < byte);
             end = partition_point(first, end, |index| byte_at(index) <= byte);
@@ -146,7 +171,8 @@ impl<'t> Iterator for Pieces<'_, 't> {
             return Some(Piece::Token(id));
         }
         while self.at < self.text.len() {
-            let Some((index, length)) = self.tokens.longest_match(&self.text.as_bytes()[self.at..]) else {
+            let ahead = self.text.as_bytes()[self.at..].iter().copied();
+            let Some((index, length)) = self.tokens.longest_match(ahead) else {
                 self.at += 1;
                 continue;
             };

@@ -1,6 +1,6 @@
 //! Byte-pair merging of one word in O(n log n)
 //!
-//! The word starts as one symbol per byte, in a doubly linked list. A priority queue holds the pairs of neighbours that
+//! The word starts as one symbol per byte, or per character ([`Characters`]), in a doubly linked list. A priority queue holds the pairs of neighbours that
 //! have a merge, least rank first, then leftmost. Each step takes the first, checks that it still stands, joins the two
 //! symbols and queues the two pairs that arise. n bytes make at most n - 1 joins, and each queues at most one pair more
 //! than it takes, so 2n entries are enough.
@@ -8,16 +8,19 @@
 //! A queued pair stands as long as the neighbours at its place merge to the same token, even if they are other tokens
 //! than when it was queued: the rule of the `tokenizers` crate, which ids follow to the letter.
 
+mod characters;
 mod merges;
 mod queue;
 
+pub(super) use characters::Characters;
 pub(super) use merges::Merges;
 
 use super::error::EncodeError;
-use queue::Queue;
+use super::sentencepiece::Stretch;
+use queue::{Entry, Queue};
 
-/// Scratch per byte of a word in u32: a symbol of three, two queue entries of two.
-const SCRATCH_PER_BYTE: usize = 7;
+/// Scratch per symbol in u32: a symbol of three, two queue entries of two.
+const SCRATCH_PER_SYMBOL: usize = 7;
 
 /// No neighbour.
 const END: u32 = u32::MAX;
@@ -30,13 +33,15 @@ const ID: usize = 0;
 const PREVIOUS: usize = 1;
 const NEXT: usize = 2;
 
-/// Number of u32 that a word of `word_bytes` needs to be merged.
+/// Number of u32 that a word of `word_bytes` needs to be merged: a byte is one symbol at most, and so is the space that
+/// SentencePiece puts in front.
 #[must_use]
 pub(super) const fn scratch_len(word_bytes: usize) -> usize {
-    word_bytes.saturating_mul(SCRATCH_PER_BYTE)
+    word_bytes.saturating_add(1).saturating_mul(SCRATCH_PER_SYMBOL)
 }
 
-/// Merges the bytes of one word and gives the ids to `out`, left to right.
+/// Merges the bytes of one word and gives the ids to `out`, left to right. Bytes without a token vanish, as the
+/// vocabulary demands.
 ///
 /// Allocates: no. Time: O(n log n) for n bytes.
 ///
@@ -48,18 +53,64 @@ pub(super) fn encode_word(
     scratch: &mut [u32],
     out: &mut dyn FnMut(u32) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
-    let need = scratch_len(word.len());
+    let (symbols, queue) = room(word.len(), scratch)?;
+    let mut n = 0;
+    for id in word.iter().filter_map(|byte| merges.byte_id(*byte)) {
+        symbols[n][ID] = id;
+        n += 1;
+    }
+    merge(&mut symbols[..n], merges, queue, out)
+}
+
+/// Merges the characters of one word of a SentencePiece vocabulary; otherwise as [`encode_word`].
+///
+/// # Errors
+/// As [`encode_word`].
+pub(super) fn encode_characters(
+    word: Stretch<'_>,
+    characters: &Characters<'_>,
+    merges: &Merges<'_>,
+    scratch: &mut [u32],
+    out: &mut dyn FnMut(u32) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let (symbols, queue) = room(word.text.len(), scratch)?;
+    let mut n = 0;
+    characters.symbols(word, |id| {
+        symbols[n][ID] = id;
+        n += 1;
+    });
+    merge(&mut symbols[..n], merges, queue, out)
+}
+
+/// Symbols and queue entries for a word of `word_bytes`, cut from `scratch`.
+fn room(word_bytes: usize, scratch: &mut [u32]) -> Result<(&mut [Symbol], &mut [Entry]), EncodeError> {
+    let need = scratch_len(word_bytes);
     // Symbol indices are u32 with the largest value taken by END.
-    if need > scratch.len() || u32::try_from(word.len()).is_err() {
+    if need > scratch.len() || u32::try_from(word_bytes + 1).is_err() {
         return Err(EncodeError::ScratchTooSmall {
             need_bytes: need.saturating_mul(size_of::<u32>()),
             have_bytes: size_of_val(scratch),
         });
     }
-    let (symbols, queue) = scratch.split_at_mut(3 * word.len());
-    let symbols = fill(symbols.as_chunks_mut().0, word, merges);
-    let mut queue = Queue::new(queue.as_chunks_mut().0);
+    let (symbols, queue) = scratch[..need].split_at_mut(3 * (word_bytes + 1));
+    Ok((symbols.as_chunks_mut().0, queue.as_chunks_mut().0))
+}
 
+/// Merges `symbols`, of which the ids are given, and gives `out` those that are left.
+fn merge(
+    symbols: &mut [Symbol],
+    merges: &Merges<'_>,
+    queue: &mut [Entry],
+    out: &mut dyn FnMut(u32) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let (mut previous, n) = (END, symbols.len());
+    for (place, symbol) in (0..).zip(symbols.iter_mut()) {
+        let next = place + 1;
+        symbol[PREVIOUS] = previous;
+        symbol[NEXT] = if (next as usize) < n { next } else { END };
+        previous = place;
+    }
+    let mut queue = Queue::new(queue);
     for (place, neighbours) in (0..).zip(symbols.windows(2)) {
         if let Some((rank, _)) = merges.get(neighbours[0][ID], neighbours[1][ID]) {
             queue.push([rank, place]);
@@ -69,22 +120,6 @@ pub(super) fn encode_word(
         join(symbols, merges, &mut queue, rank, place);
     }
     symbols.iter().filter(|symbol| symbol[ID] != JOINED).try_for_each(|symbol| out(symbol[ID]))
-}
-
-/// One symbol for each byte that the vocabulary has a token for; the others vanish, as the vocabulary demands.
-fn fill<'s>(symbols: &'s mut [Symbol], word: &[u8], merges: &Merges<'_>) -> &'s mut [Symbol] {
-    let mut n = 0;
-    for id in word.iter().filter_map(|byte| merges.byte_id(*byte)) {
-        symbols[n] = [id, END, END];
-        n += 1;
-    }
-    let symbols = &mut symbols[..n];
-    for (index, place) in (0..).zip(1..n) {
-        // The right neighbour of `index` is at `place`.
-        symbols[place][PREVIOUS] = index;
-        symbols[index as usize][NEXT] = index + 1;
-    }
-    symbols
 }
 
 /// Joins the symbol at `place` with its right neighbour if the entry still stands, and queues the pairs that arise.

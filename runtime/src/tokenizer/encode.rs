@@ -3,7 +3,9 @@
 use super::added::Piece;
 use super::bpe;
 use super::error::EncodeError;
-use super::vocabulary::Tokenizer;
+use super::sentencepiece::{Before, Stretch};
+use super::split::Split;
+use super::vocabulary::{Alphabet, Tokenizer};
 
 /// What special tokens are when they are written in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub enum Specials {
 pub struct SinkFull;
 
 impl Tokenizer<'_> {
-    /// Bytes of scratch that [`Tokenizer::encode`] needs for any text of up to `max_prompt_bytes`: 28 per byte.
+    /// Bytes of scratch that [`Tokenizer::encode`] needs for any text of up to `max_prompt_bytes`: 28 per byte, and 28.
     ///
     /// The worst case, a text that is a single word; a text whose longest word is shorter needs less.
     #[must_use]
@@ -55,26 +57,52 @@ impl Tokenizer<'_> {
         scratch: &mut [u32],
         out: &mut dyn FnMut(u32) -> Result<(), SinkFull>,
     ) -> Result<(), EncodeError> {
+        self.encode_after(Before::Nothing, text, specials, scratch, out)
+    }
+
+    /// [`Tokenizer::encode`] for a part of a longer text, with `before` in front of it.
+    ///
+    /// It matters to vocabularies that put a space before a text, and only to them. Other tokens than those of the whole
+    /// may come out where text was cut from text.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_after(
+        &self,
+        mut before: Before,
+        text: &str,
+        specials: Specials,
+        scratch: &mut [u32],
+        out: &mut dyn FnMut(u32) -> Result<(), SinkFull>,
+    ) -> Result<(), EncodeError> {
         let mut out = |id| out(id).map_err(|SinkFull| EncodeError::SinkFull);
         for piece in self.first_pass.pieces(text, specials) {
             let text = match piece {
                 Piece::Token(id) => {
                     out(id)?;
+                    before = Before::Token;
                     continue;
                 }
                 Piece::Text(text) => text,
             };
+            let split = match &self.alphabet {
+                Alphabet::Bytes(split) => *split,
+                Alphabet::Characters(characters) => {
+                    self.encode_pieces(characters, text, before, specials, scratch, &mut out)?;
+                    continue;
+                }
+            };
             for piece in self.second_pass.pieces(text, specials) {
                 match piece {
                     Piece::Token(id) => out(id)?,
-                    Piece::Text(text) => self.encode_words(text, scratch, &mut out)?,
+                    Piece::Text(text) => self.encode_words(split, text, scratch, &mut out)?,
                 }
             }
         }
         Ok(())
     }
 
-    /// Merges the bytes of one word, without splitting it, recognising tokens in it or looking it up.
+    /// Merges the bytes (SentencePiece: characters) of one word, without splitting it, recognising tokens in it or looking it up.
     ///
     /// What the packer builds the word table with. Scratch, `out` and errors as in [`Tokenizer::encode`].
     ///
@@ -86,19 +114,26 @@ impl Tokenizer<'_> {
         scratch: &mut [u32],
         out: &mut dyn FnMut(u32) -> Result<(), SinkFull>,
     ) -> Result<(), EncodeError> {
-        bpe::encode_word(word, &self.merges, scratch, &mut |id| {
-            out(id).map_err(|SinkFull| EncodeError::SinkFull)
-        })
+        let mut out = |id| out(id).map_err(|SinkFull| EncodeError::SinkFull);
+        match &self.alphabet {
+            Alphabet::Bytes(_) => bpe::encode_word(word, &self.merges, scratch, &mut out),
+            // No token of characters is other than UTF-8.
+            Alphabet::Characters(characters) => str::from_utf8(word).map_or(Ok(()), |text| {
+                let word = Stretch { has_prefix: false, text };
+                bpe::encode_characters(word, characters, &self.merges, scratch, &mut out)
+            }),
+        }
     }
 
     /// Splits `text` into words and encodes each by itself.
     fn encode_words(
         &self,
+        split: Split,
         text: &str,
         scratch: &mut [u32],
         out: &mut dyn FnMut(u32) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
-        for word in self.split.words(text) {
+        for word in split.words(text) {
             match self.words.get(word) {
                 Some(id) => out(id)?,
                 None => bpe::encode_word(word, &self.merges, scratch, out)?,

@@ -13,7 +13,7 @@ pub enum TokenizerError {
     WrongLength { need: usize, have: usize },
     /// T3: a kind of tokenizer that this reader does not know.
     UnknownModel { found: u32 },
-    /// T4: a pre-tokenizer that this reader does not know.
+    /// T4: a pre-tokenizer that this reader does not know, or any for a kind that has none.
     UnknownSplit { found: u32 },
     /// T5: a count out of range, or slots that are no power of two.
     CountOutOfRange { name: &'static str, min: u32, max: u32, found: u32 },
@@ -33,6 +33,10 @@ pub enum TokenizerError {
     BadAddedToken { index: usize },
     /// T13: an undefined flag of an added token, or a special bit beyond the vocabulary.
     UnknownFlag { table: &'static str, index: usize },
+    /// T14: an undefined setting of the SentencePiece kind.
+    UnknownSetting { found: u32 },
+    /// T15: code points that do not ascend or are no characters.
+    BadCharacter { index: usize },
 }
 
 impl fmt::Display for TokenizerError {
@@ -45,10 +49,13 @@ impl fmt::Display for TokenizerError {
                 write!(f, "the tables need {need} bytes, the section has {have}")
             }
             Self::UnknownModel { found } => {
-                write!(f, "kind must be 1 (byte-level BPE), found {found}")
+                write!(f, "kind must be 1 (byte-level BPE) or 2 (SentencePiece BPE), found {found}")
             }
             Self::UnknownSplit { found } => {
-                write!(f, "pre-tokenizer must be 1 to 4 (Llama 3, GPT-2, Falcon, Qwen2), found {found}")
+                write!(
+                    f,
+                    "pre-tokenizer must be 1 to 4 (Llama 3, GPT-2, Falcon, Qwen2), or 0 for SentencePiece, found {found}"
+                )
             }
             Self::CountOutOfRange { name: name @ "n_word_slots", max, found, .. } => {
                 write!(f, "{name} must be 0 or a power of two up to {max}, found {found}")
@@ -78,6 +85,12 @@ impl fmt::Display for TokenizerError {
                 write!(f, "added token {index}: must be 1 to 512 bytes of UTF-8")
             }
             Self::UnknownFlag { table, index } => write!(f, "{table}[{index}]: undefined bit set"),
+            Self::UnknownSetting { found } => {
+                write!(f, "SentencePiece settings {found:#x} have an undefined bit or value")
+            }
+            Self::BadCharacter { index } => {
+                write!(f, "characters[{index}]: must be code points of characters, ascending")
+            }
         }
     }
 }

@@ -8,10 +8,11 @@
 //! | header | 16 | [`Header`] |
 //! | token_starts | n_tokens + 1 | where each token's bytes start in token_bytes; ascending from 0 to n_token_bytes |
 //! | special_bits | ⌈n_tokens / 32⌉ | bit `id % 32` of element `id / 32`: a decoder may skip this token |
-//! | byte_ids | 256 | the token of each single byte, or `NONE`: such a byte is dropped |
+//! | byte_ids | 256 | the token of each single byte, or `NONE`: such a byte is dropped; SentencePiece: of `<0xNN>` |
 //! | merge_starts | n_tokens + 1 | where each left token's pairs start in merge_pairs; ascending from 0 to n_merges |
 //! | merge_pairs | 2 · n_merges | (right token, rank): right tokens ascend for each left token; the least rank goes first |
 //! | merge_ids | n_ranks | the token that a pair of this rank becomes; in rank files several pairs share a rank |
+//! | characters | 2 · n_characters | (code point, token) of SentencePiece, code points ascending; a space is U+0020 |
 //! | word_slots | n_word_slots | hash table ([`super::words`]) of tokens that a word of equal bytes becomes unmerged |
 //! | added_ids | n_added | tokens recognised in raw text, in ascending order of their bytes |
 //! | added_starts | n_added + 1 | where their bytes start in added_bytes; ascending from 0 to n_added_bytes |
@@ -21,6 +22,7 @@
 //! | added_bytes | n_added_bytes bytes | UTF-8 that each added token is recognised by |
 
 use super::error::TokenizerError;
+use super::sentencepiece::SentencePiece;
 use super::split::Split;
 
 /// An absent id, or an empty slot of the word table.
@@ -39,8 +41,10 @@ pub const MAX_TOKEN_BYTES: u32 = 1 << 26;
 pub const MAX_ADDED_TOKEN_BYTES: u32 = 512;
 /// Most ids before or after a text.
 pub const MAX_AFFIX_IDS: u32 = 16;
-/// The only model kind of this version: byte-level BPE.
+/// Model kind: byte-level BPE.
 pub const MODEL_BYTE_LEVEL_BPE: u32 = 1;
+/// Model kind: SentencePiece BPE.
+pub const MODEL_SENTENCEPIECE_BPE: u32 = 2;
 /// Flag of an added token that is looked for only in what the first pass left (`normalized` in `tokenizer.json`).
 pub const ADDED_SECOND_PASS: u32 = 1;
 /// Flag of an added token that swallows the white space before it.
@@ -52,12 +56,21 @@ pub const ADDED_SINGLE_WORD: u32 = 8;
 /// All flags of an added token.
 pub const ADDED_FLAGS: u32 = ADDED_SECOND_PASS | ADDED_LSTRIP | ADDED_RSTRIP | ADDED_SINGLE_WORD;
 
+/// What the vocabulary's tokens are made of, and where words end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes, in the words of a pre-tokenizer.
+    ByteLevel(Split),
+    /// Characters, with the tokens of bytes for those that are no piece.
+    SentencePiece(SentencePiece),
+}
+
 /// The counts that fix the section's shape.
 ///
 /// | offset | name | valid |
 /// |---|---|---|
-/// | 0 | model | 1: byte-level BPE |
-/// | 4 | split | 1: Llama 3, 2: GPT-2, 3: Falcon, 4: Qwen2 |
+/// | 0 | model | 1: byte-level BPE, 2: SentencePiece BPE |
+/// | 4 | split | 1: Llama 3, 2: GPT-2, 3: Falcon, 4: Qwen2; SentencePiece: 0 |
 /// | 8 | n_tokens | 1 to 2²⁰ |
 /// | 12 | n_token_bytes | at most 2²⁶ |
 /// | 16 | n_merges | at most 2²² |
@@ -68,10 +81,13 @@ pub const ADDED_FLAGS: u32 = ADDED_SECOND_PASS | ADDED_LSTRIP | ADDED_RSTRIP | A
 /// | 36 | n_added_bytes | at most 512 · n_added |
 /// | 40, 44 | n_prefix, n_suffix | at most 16 |
 /// | 48 | reserved | zero |
+/// | 52 | settings | of SentencePiece, otherwise zero: bits in `FORMAT.md` |
+/// | 56 | n_characters | at most n_tokens; byte-level: zero |
+/// | 60 | unknown_id | of SentencePiece: an id or `NONE`; otherwise zero |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Where words end.
-    pub split: Split,
+    /// What tokens are made of.
+    pub kind: Kind,
     /// Number of token ids.
     pub n_tokens: u32,
     /// Bytes of all tokens together.
@@ -92,27 +108,46 @@ pub struct Header {
     pub n_prefix: u32,
     /// Ids put after a text.
     pub n_suffix: u32,
+    /// Characters that are a token.
+    pub n_characters: u32,
 }
 
 impl Header {
     /// Reads and range-checks the header.
     ///
     /// # Errors
-    /// Rejections T1 and T3 to T6 of `FORMAT.md`.
+    /// Rejections T1, T3 to T6, T8 and T14 of `FORMAT.md`.
     pub fn decode(section: &[u8]) -> Result<Self, TokenizerError> {
         let Some(bytes) = section.first_chunk::<HEADER_BYTES>() else {
             return Err(TokenizerError::Truncated { need: HEADER_BYTES, have: section.len() });
         };
         let (words, _) = bytes.as_chunks::<4>();
         let word = |index: usize| u32::from_le_bytes(words[index]);
-        if word(0) != MODEL_BYTE_LEVEL_BPE {
-            return Err(TokenizerError::UnknownModel { found: word(0) });
-        }
-        let Some(split) = Split::from_code(word(1)) else {
-            return Err(TokenizerError::UnknownSplit { found: word(1) });
+        let kind = match (word(0), Split::from_code(word(1))) {
+            (MODEL_BYTE_LEVEL_BPE, Some(split)) => Kind::ByteLevel(split),
+            (MODEL_SENTENCEPIECE_BPE, None) if word(1) == 0 => {
+                let unknown_id = (word(15) != NONE).then_some(word(15));
+                if unknown_id.is_some_and(|id| id >= word(2)) {
+                    return Err(TokenizerError::IdOutOfRange {
+                        table: "unknown_id",
+                        index: 0,
+                        found: word(15),
+                    });
+                }
+                Kind::SentencePiece(SentencePiece::from_words(word(13), unknown_id)?)
+            }
+            (MODEL_BYTE_LEVEL_BPE | MODEL_SENTENCEPIECE_BPE, _) => {
+                return Err(TokenizerError::UnknownSplit { found: word(1) });
+            }
+            (found, _) => return Err(TokenizerError::UnknownModel { found }),
+        };
+        // Header words that mean nothing to this kind.
+        let mut reserved = match kind {
+            Kind::ByteLevel(_) => 12..16,
+            Kind::SentencePiece(_) => 12..13,
         };
         let header = Self {
-            split,
+            kind,
             n_tokens: count("n_tokens", word(2), 1, MAX_TOKENS)?,
             n_token_bytes: count("n_token_bytes", word(3), 0, MAX_TOKEN_BYTES)?,
             n_merges: count("n_merges", word(4), 0, MAX_MERGES)?,
@@ -123,6 +158,10 @@ impl Header {
             n_added_bytes: count("n_added_bytes", word(9), 0, MAX_ADDED_TOKEN_BYTES.saturating_mul(word(8)))?,
             n_prefix: count("n_prefix", word(10), 0, MAX_AFFIX_IDS)?,
             n_suffix: count("n_suffix", word(11), 0, MAX_AFFIX_IDS)?,
+            n_characters: match kind {
+                Kind::ByteLevel(_) => 0,
+                Kind::SentencePiece(_) => count("n_characters", word(14), 0, word(2))?,
+            },
         };
         let slots = header.n_word_slots;
         if slots != 0 && !slots.is_power_of_two() {
@@ -133,7 +172,7 @@ impl Header {
                 found: slots,
             });
         }
-        match (12..HEADER_BYTES / 4).find(|index| word(*index) != 0) {
+        match reserved.find(|index| word(*index) != 0) {
             Some(index) => Err(TokenizerError::ReservedNotZero { offset: 4 * index }),
             None => Ok(header),
         }
@@ -142,9 +181,15 @@ impl Header {
     /// The header's bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let (model, split, settings, unknown_id) = match self.kind {
+            Kind::ByteLevel(split) => (MODEL_BYTE_LEVEL_BPE, split.code(), 0, 0),
+            Kind::SentencePiece(pieces) => {
+                (MODEL_SENTENCEPIECE_BPE, 0, pieces.settings_word(), pieces.unknown_id.unwrap_or(NONE))
+            }
+        };
         let words = [
-            MODEL_BYTE_LEVEL_BPE,
-            self.split.code(),
+            model,
+            split,
             self.n_tokens,
             self.n_token_bytes,
             self.n_merges,
@@ -155,6 +200,10 @@ impl Header {
             self.n_added_bytes,
             self.n_prefix,
             self.n_suffix,
+            0,
+            settings,
+            self.n_characters,
+            unknown_id,
         ];
         let mut bytes = [0; HEADER_BYTES];
         for (bytes, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {

@@ -9,7 +9,7 @@ use super::layout::{ADDED_FLAGS, HEADER_BYTES, Header, MAX_ADDED_TOKEN_BYTES, NO
 /// A u32 as it lies in the file.
 pub(super) type Word = [u8; 4];
 
-/// A merge pair as it lies in the file: right token, rank.
+/// A pair of numbers as it lies in the file: right token and rank of a merge, code point and token of a character.
 pub(super) type Pair = [u8; 8];
 
 /// The arrays of a checked section.
@@ -22,6 +22,7 @@ pub(super) struct Tables<'a> {
     pub(super) merge_starts: &'a [Word],
     pub(super) merge_pairs: &'a [Pair],
     pub(super) merge_ids: &'a [Word],
+    pub(super) characters: &'a [Pair],
     pub(super) word_slots: &'a [Word],
     pub(super) added_ids: &'a [Word],
     pub(super) added_starts: &'a [Word],
@@ -37,7 +38,7 @@ pub(super) const fn value(word: Word) -> u32 {
     u32::from_le_bytes(word)
 }
 
-/// The right token and rank that `pair` holds.
+/// The two numbers that `pair` holds.
 pub(super) const fn pair_value(pair: Pair) -> (u32, u32) {
     let [a, b, c, d, e, f, g, h] = pair;
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
@@ -55,7 +56,7 @@ impl<'a> Tables<'a> {
     /// Cuts the section into its arrays and checks every element.
     ///
     /// # Errors
-    /// Rejections T1 to T13 of `FORMAT.md`.
+    /// Rejections T1 to T15 of `FORMAT.md`.
     pub(super) fn parse(section: &'a [u8]) -> Result<Self, TokenizerError> {
         let header = Header::decode(section)?;
         let mut cursor = Cursor { rest: section, taken: 0, short: false };
@@ -71,6 +72,7 @@ impl<'a> Tables<'a> {
             merge_starts: cursor.words(n_tokens + 1),
             merge_pairs: cursor.bytes(8 * n_merges).as_chunks().0,
             merge_ids: cursor.words(header.n_ranks as usize),
+            characters: cursor.bytes(8 * header.n_characters as usize).as_chunks().0,
             word_slots: cursor.words(header.n_word_slots as usize),
             added_ids: cursor.words(n_added),
             added_starts: cursor.words(n_added + 1),
@@ -98,6 +100,7 @@ impl<'a> Tables<'a> {
         self.check_ids("prefix_ids", self.prefix_ids, false)?;
         self.check_ids("suffix_ids", self.suffix_ids, false)?;
         self.check_merges()?;
+        self.check_characters()?;
         self.check_added()?;
         let last = self.special_bits.len() - 1;
         let used = self.header.n_tokens % 32;
@@ -132,6 +135,22 @@ impl<'a> Tables<'a> {
                 }
                 previous = Some(right);
             }
+        }
+        Ok(())
+    }
+
+    fn check_characters(&self) -> Result<(), TokenizerError> {
+        let mut previous = None;
+        for (index, pair) in self.characters.iter().enumerate() {
+            let (code_point, id) = pair_value(*pair);
+            if char::from_u32(code_point).is_none() || previous.is_some_and(|previous| previous >= code_point)
+            {
+                return Err(TokenizerError::BadCharacter { index });
+            }
+            if id >= self.header.n_tokens {
+                return Err(TokenizerError::IdOutOfRange { table: "characters", index, found: id });
+            }
+            previous = Some(code_point);
         }
         Ok(())
     }

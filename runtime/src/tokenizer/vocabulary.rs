@@ -1,19 +1,29 @@
 //! The checked tokenizer: what each id is
 
 use super::added::{AddedTokens, is_special};
-use super::bpe::Merges;
-use super::decode::StreamDecoder;
+use super::bpe::{Characters, Merges};
+use super::decode::{StreamDecoder, is_utf8};
 use super::error::TokenizerError;
-use super::layout::ADDED_SECOND_PASS;
+use super::layout::{ADDED_SECOND_PASS, Kind};
+use super::sentencepiece::{Before, Leading, SentencePiece};
 use super::split::Split;
 use super::tables::{Tables, span, value};
 use super::words::Words;
+
+/// What words are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Alphabet<'a> {
+    /// Bytes, in the words of a pre-tokenizer.
+    Bytes(Split),
+    /// Characters of a SentencePiece vocabulary.
+    Characters(Characters<'a>),
+}
 
 /// A tokenizer over the tables of a model file, borrowed. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Tokenizer<'a> {
     tables: Tables<'a>,
-    pub(super) split: Split,
+    pub(super) alphabet: Alphabet<'a>,
     pub(super) merges: Merges<'a>,
     pub(super) words: Words<'a>,
     pub(super) first_pass: AddedTokens<'a>,
@@ -27,12 +37,15 @@ impl<'a> Tokenizer<'a> {
     /// Time: one pass over the section. Any alignment will do.
     ///
     /// # Errors
-    /// Rejections T1 to T13 of `FORMAT.md`.
+    /// Rejections T1 to T15 of `FORMAT.md`.
     pub fn parse(section: &'a [u8]) -> Result<Self, TokenizerError> {
         let tables = Tables::parse(section)?;
         Ok(Self {
             tables,
-            split: tables.header.split,
+            alphabet: match tables.header.kind {
+                Kind::ByteLevel(split) => Alphabet::Bytes(split),
+                Kind::SentencePiece(settings) => Alphabet::Characters(Characters::new(&tables, settings)),
+            },
             merges: Merges::new(&tables),
             words: Words::new(&tables),
             first_pass: AddedTokens::new(&tables, 0),
@@ -62,7 +75,14 @@ impl<'a> Tokenizer<'a> {
     /// The special token that is written `text`.
     #[must_use]
     pub fn special_id(&self, text: &[u8]) -> Option<u32> {
-        self.first_pass.find(text).filter(|id| self.is_special(*id))
+        let settings = self.settings();
+        let found = self.first_pass.find(text.iter().copied()).or_else(|| {
+            // Tokens of the second pass lie in the table as they are looked for.
+            let settings = settings.filter(|settings| settings.second_pass_sees_prefix)?;
+            let stretch = settings.stretch(core::str::from_utf8(text).ok()?, Before::Nothing);
+            self.second_pass.find(stretch.bytes())
+        });
+        found.filter(|id| self.is_special(*id))
     }
 
     /// What the post-processor puts before a text (Llama 3: begin of text).
@@ -77,14 +97,60 @@ impl<'a> Tokenizer<'a> {
 
     /// Decodes `ids` and gives the text to `out` in pieces; ids outside the vocabulary are passed over.
     ///
-    /// Together the pieces are the lossy UTF-8 text of all bytes ([`StreamDecoder`]). Allocates: no.
+    /// The text is that of the `tokenizers` crate. Byte-level: the lossy UTF-8 text of all bytes. SentencePiece: a run of
+    /// byte tokens is text as a whole, or one U+FFFD for each byte. Allocates: no.
     pub fn decode(&self, ids: &[u32], skip_special: bool, out: &mut dyn FnMut(&str)) {
-        let mut decoder = StreamDecoder::new();
-        for &id in ids {
-            if !(skip_special && self.is_special(id)) {
-                decoder.push(self.token_bytes(id).unwrap_or_default(), out);
+        let mut decoder = StreamDecoder::new(self);
+        let has_bytes = |id| self.token_bytes(id).is_some_and(|bytes| !bytes.is_empty());
+        let is_shown = |id: &u32| !(skip_special && self.is_special(*id)) && has_bytes(*id);
+        let mut shown = ids.iter().copied().filter(is_shown);
+        while let Some(id) = shown.next() {
+            if self.fallback_byte(id).is_none() {
+                decoder.push(id, out);
+                continue;
             }
+            let run =
+                core::iter::once(id).chain(shown.clone()).map_while(|id| Some((id, self.fallback_byte(id)?)));
+            let is_text = is_utf8(run.clone().map(|(_, byte)| byte));
+            let mut n_bytes = 0;
+            for (id, _) in run {
+                n_bytes += 1;
+                if is_text {
+                    decoder.push(id, out);
+                }
+            }
+            if !is_text {
+                decoder.replace(n_bytes, out);
+            }
+            shown.by_ref().take(n_bytes - 1).for_each(drop);
         }
         decoder.finish(out);
+    }
+
+    /// The settings of a SentencePiece vocabulary.
+    fn settings(&self) -> Option<SentencePiece> {
+        match &self.alphabet {
+            Alphabet::Bytes(_) => None,
+            Alphabet::Characters(characters) => Some(characters.settings()),
+        }
+    }
+
+    /// Whether some tokens stand for a byte each, and all others for whole characters.
+    pub(super) fn has_byte_fallback(&self) -> bool {
+        self.settings().is_some()
+    }
+
+    /// What decoding leaves out at the start of a text.
+    pub(super) fn leading(&self) -> Leading {
+        self.settings().map_or(Leading::Keep, |settings| settings.leading)
+    }
+
+    /// The byte that `id` stands for in a SentencePiece vocabulary (`<0x0A>`).
+    pub(super) fn fallback_byte(&self, id: u32) -> Option<u8> {
+        let byte = match self.token_bytes(id)? {
+            [byte] if self.has_byte_fallback() => *byte,
+            _ => return None,
+        };
+        (value(self.tables.byte_ids[usize::from(byte)]) == id).then_some(byte)
     }
 }

@@ -78,7 +78,7 @@ fn t02_another_length_than_the_counts_demand() {
 
 #[test]
 fn t03_an_unknown_kind() {
-    assert_eq!(refusal(0, 2), TokenizerError::UnknownModel { found: 2 });
+    assert_eq!(refusal(0, 3), TokenizerError::UnknownModel { found: 3 });
 }
 
 #[test]
