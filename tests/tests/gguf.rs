@@ -16,5 +16,7 @@ mod model;
 mod refusals;
 #[path = "gguf/ternary.rs"]
 mod ternary;
+#[path = "gguf/tokenizer.rs"]
+mod tokenizer;
 #[path = "gguf/writer.rs"]
 mod writer;

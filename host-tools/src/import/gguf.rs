@@ -19,6 +19,7 @@ mod names;
 mod reader;
 mod tensor_type;
 mod ternary;
+mod tokenizer;
 mod value;
 
 pub use contents::{Contents, TensorEntry, parse};

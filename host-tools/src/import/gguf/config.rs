@@ -6,6 +6,7 @@
 use ternlet_runtime::config::{Config, HiddenAct, MAX_EOS_TOKENS, SamplingDefaults};
 
 use super::fields::{Fields, brief};
+use super::tokenizer;
 use super::value::Value;
 use crate::error::Error;
 use crate::import::hf_config::printable;
@@ -245,15 +246,21 @@ impl Keys<'_> {
     }
 }
 
-/// Ids that end an answer: of the sequence, the turn or the message.
+/// Ids that end an answer: of the sequence, the turn or the message, and tokens with the name of such.
 fn eos_token_ids(fields: &Fields<'_>) -> Result<heapless::Vec<u32, MAX_EOS_TOKENS>, Error> {
     let mut ids = heapless::Vec::new();
     for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
-        if let Some(id) = fields.u32(&format!("tokenizer.ggml.{key}"))?
-            && !ids.contains(&id)
-        {
-            ids.push(id).expect("three ids at most");
+        if let Some(id) = fields.u32(&format!("tokenizer.ggml.{key}"))? {
+            add(&mut ids, id);
         }
     }
+    tokenizer::turn_ends(fields).for_each(|id| add(&mut ids, id));
     Ok(ids)
+}
+
+/// Adds `id` unless it is there or there is no room; a file that repeats its tokens' names may have too many.
+fn add(ids: &mut heapless::Vec<u32, MAX_EOS_TOKENS>, id: u32) {
+    if !ids.contains(&id) && !ids.is_full() {
+        ids.extend([id]);
+    }
 }

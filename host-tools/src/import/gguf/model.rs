@@ -16,7 +16,9 @@ use super::contents::{Contents, parse};
 use super::names::stem;
 use super::tensor_type::TensorType;
 use super::ternary::{Form, I2sOrder, RowOrder, Rows, TernaryBlocks, TernaryMatrix};
+use super::tokenizer;
 use crate::error::Error;
+use crate::import::chat_template::ChatSource;
 use crate::import::foreign_model::{ForeignModel, ImportOptions};
 use crate::pack::{RopeScaling, Source, TernaryRows, rope_inv_freq};
 
@@ -54,11 +56,17 @@ pub fn open(path: &Path, options: &ImportOptions<'_>) -> Result<ForeignModel, Er
         .map_err(|e| Error::new(path.display(), format!("expected a GGUF file, found: {e}")))?;
     let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
     let gguf = Gguf::read(file, &stem, options).map_err(named)?;
-    let warnings = match options.no_tokenizer {
-        true => Vec::new(),
-        false => vec!["the tokenizer of a GGUF file is not read; the file works on ids only".into()],
+    let (tokenizer, chat) = match options.no_tokenizer {
+        true => (None, None),
+        false => gguf
+            .tokenizer()
+            .map_err(|e| named(e).hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
     };
-    Ok(ForeignModel { weights: Box::new(gguf), tokenizer: None, chat: None, warnings })
+    let mut warnings = Vec::new();
+    if tokenizer.is_none() && !options.no_tokenizer {
+        warnings.push("no tokenizer in the file; what is packed works on ids only".into());
+    }
+    Ok(ForeignModel { weights: Box::new(gguf), tokenizer, chat, warnings })
 }
 
 /// The tensors by name, each of a type that can be read.
@@ -88,6 +96,17 @@ impl<B: AsRef<[u8]>> Gguf<B> {
         let shape = Shape::read(&contents.fields, options.name.unwrap_or(own_name))?;
         let tensors = stored(&contents)?;
         Self { shape, tensors, i2s_order: options.i2s_order.unwrap_or_default(), file }.checked()
+    }
+
+    /// The TOKENIZER section and the chat template that the metadata holds.
+    ///
+    /// # Errors
+    /// A tokenizer that this version does not have, or a damaged one.
+    pub fn tokenizer(&self) -> Result<(Option<Vec<u8>>, Option<ChatSource>), Error> {
+        let fields = parse(self.file.as_ref())?.fields;
+        let Some(vocabulary) = tokenizer::read(&fields)? else { return Ok((None, None)) };
+        let section = vocabulary.section().map_err(|problem| Error::new("tokenizer.ggml", problem))?;
+        Ok((Some(section), tokenizer::chat(&fields)?))
     }
 
     /// The bytes of a tensor.
