@@ -300,12 +300,10 @@ impl<B: AsRef<[u8]> + Debug> Source for Gguf<B> {
             return self.floats(&weight_name(tensor));
         }
         let config = self.config();
-        let frequencies = rope_inv_freq(config.rope_theta, config.head_dim, RopeScaling::None);
-        #[expect(clippy::cast_possible_truncation, reason = "the one rounding to f32")]
-        let scaled = |(frequency, factor): (f32, f32)| {
-            (f64::from(frequency) / f64::from(factor) / self.shape.rope_factor) as f32
-        };
-        Ok(frequencies.into_iter().zip(self.rope_factors()?).map(scaled).collect())
+        let scaling = RopeScaling::Linear { factor: self.shape.rope_factor };
+        let frequencies = rope_inv_freq(config.rope_theta, config.head_dim, scaling);
+        let divided = |(frequency, factor)| frequency / factor;
+        Ok(frequencies.into_iter().zip(self.rope_factors()?).map(divided).collect())
     }
 
     fn table_rows(
