@@ -75,7 +75,7 @@ fn is_gguf(path: &Path) -> bool {
 fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<ForeignModel, Error> {
     let own_name = folder_name(directory);
     let weights = HfCheckpoint::open(directory, options.name.unwrap_or(&own_name))?;
-    let mut warnings = Vec::new();
+    let mut warnings = weights.warnings()?;
     let tokenizer = match options.no_tokenizer {
         true => None,
         false => tokenizer_file::read_directory(directory)

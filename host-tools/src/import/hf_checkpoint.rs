@@ -3,6 +3,7 @@
 //! Maps roles to names, checks every shape and dtype before the first byte is written, and accounts for every tensor of
 //! the checkpoint: one that nothing reads means that the model computes something we would leave out.
 
+mod oddities;
 mod tensor_names;
 
 use std::collections::BTreeSet;
@@ -41,6 +42,14 @@ impl HfCheckpoint {
         }
         opened.refuse_left_over(&used)?;
         Ok(opened)
+    }
+
+    /// What the user should know of the weights although they can be packed, a sentence each.
+    ///
+    /// # Errors
+    /// Norms or scales that cannot be packed.
+    pub fn warnings(&self) -> Result<Vec<String>, Error> {
+        oddities::warnings(self)
     }
 
     /// The tensor's name in the checkpoint.

@@ -80,7 +80,7 @@ impl HfConfig {
             hidden_act: hidden_act(json, absent.hidden_act)?,
             has_sub_norms: architecture.has_sub_norms(),
             has_qk_norm: false,
-            linear_norm_eps: None,
+            linear_norm_eps: quantization.linear_norm_eps,
             pooling: None,
             tied_embedding: json.bool_or("tie_word_embeddings", absent.tie_word_embeddings)?,
             rope_theta,

@@ -13,6 +13,14 @@ use crate::pack::TernaryRows;
 /// Trits in a byte.
 pub(super) const TRITS_PER_BYTE: usize = 4;
 
+/// Four trits 0.
+const ZERO_BYTE: u8 = 0b0101_0101;
+
+/// Whether all trits of a packed matrix are 0.
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == ZERO_BYTE)
+}
+
 /// A packed matrix, re-packed row by row.
 pub(super) struct PackedRows<'a> {
     tensor: StoredTensor<'a>,

@@ -51,6 +51,13 @@ impl FloatType {
         }
     }
 
+    /// The one magnitude that all elements of `bytes` but zeros have; 0 where all are zero, none where there are two.
+    pub(super) fn only_magnitude(self, bytes: &[u8]) -> Option<f32> {
+        let mut magnitudes = self.widen(bytes).map(f32::abs).filter(|magnitude| *magnitude != 0.0);
+        let Some(first) = magnitudes.next() else { return Some(0.0) };
+        magnitudes.all(|magnitude| magnitude == first).then_some(first)
+    }
+
     /// The index of the first element of `bytes` that is NaN or infinite.
     pub(super) fn first_not_finite(self, bytes: &[u8]) -> Option<(usize, f32)> {
         self.widen(bytes).enumerate().find(|(_, value)| !value.is_finite())

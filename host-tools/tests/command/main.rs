@@ -3,6 +3,7 @@
 mod ids;
 mod outputs;
 mod pack_refuses;
+mod pack_warns;
 mod program;
 mod prompt;
 mod run;

@@ -2,7 +2,7 @@
 //!
 //! Checkpoints are made here by code, spoiled in one place each, and given to the real program.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 
 use std::fs;
 use std::path::Path;
@@ -106,12 +106,6 @@ fn absurd_or_missing_configuration() {
         ("unquantised", "quantization_config", json!(null), "quantization_config"),
         ("other method", "quantization_config", json!({"quant_method": "gptq"}), "gptq"),
         (
-            "norms inside",
-            "quantization_config",
-            json!({"quant_method": "bitnet", "use_rms_norm": true}),
-            "use_rms_norm",
-        ),
-        (
             "unknown class",
             "quantization_config",
             json!({"quant_method": "bitnet", "linear_class": "trilinear"}),
@@ -203,6 +197,17 @@ fn missing_left_over_and_misshapen_tensors() {
     });
     refused("masters where packed", Form::PackedMultiply, &[wq, "U8", "F32"], |c| {
         c.tensors.insert(wq.into(), Tensor::floats(&[4, 16], 0.5));
+    });
+}
+
+#[test]
+fn norms_inside_linears_must_all_be_there() {
+    let norm = "model.layers.1.mlp.down_proj.rms_norm.weight";
+    refused("no norm inside", Form::Llama, &["q_proj.rms_norm.weight"], |c| {
+        c.config["quantization_config"]["use_rms_norm"] = json!(true);
+    });
+    refused("a norm that nobody asked for", Form::Llama, &[norm], |c| {
+        c.tensors.insert(norm.into(), Tensor::floats(&[24], 1.0));
     });
 }
 

@@ -27,9 +27,12 @@ pub(crate) const MASTERS: Case = Case { name: "f_1bitllm_style_f16" };
 pub(crate) const LLAMA_SCALED_ROPE: Case = Case { name: "c4_llama_rope_llama3" };
 /// Llama's block in three shards, weights and their scales in different ones.
 pub(crate) const LLAMA_SHARDED: Case = Case { name: "c2s_llama_packed_tied_sharded" };
+/// Llama's block, untied, with a norm inside every linear; scales divide.
+pub(crate) const LLAMA_LINEAR_NORMS: Case = Case { name: "c3_llama_packed_use_rms_norm" };
 
 /// Every case that holds a checkpoint.
-pub(crate) const CASES: [Case; 5] = [MULTIPLYING, DIVIDING, MASTERS, LLAMA_SCALED_ROPE, LLAMA_SHARDED];
+pub(crate) const CASES: [Case; 6] =
+    [MULTIPLYING, DIVIDING, MASTERS, LLAMA_SCALED_ROPE, LLAMA_SHARDED, LLAMA_LINEAR_NORMS];
 
 impl Case {
     /// The path of one of its files.

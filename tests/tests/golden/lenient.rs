@@ -1,7 +1,8 @@
 //! Forms that lose precision on purpose: an f16 KV cache, an int8 head
 //!
 //! The bounds hold the losses that an independent implementation measured on models of this size (f16 cache: 0.01 to
-//! 0.05 of the logits' root mean square; int8 tied embedding and head: 0.065 to 0.117), with some room.
+//! 0.05 of the logits' root mean square; int8 tied embedding and head: 0.065 to 0.117; int8 head alone: 0.006 to
+//! 0.016), with some room.
 
 use ternlet::pack::HeadForm;
 use ternlet_runtime::KvType;
@@ -9,10 +10,12 @@ use ternlet_runtime::KvType;
 use crate::case::{CASES, Case, logits};
 use crate::error::{relative_rms, top_1};
 
-fn check(case: Case, head: HeadForm, kv: KvType, max_relative_rms: f64, min_top_1: f64) {
+fn check(case: Case, head: HeadForm, kv: KvType) {
     case.with_model(head, |model| {
         let found = logits(model, kv, &case.input_ids());
         let expected = case.logits("logits_f32.npy");
+        let is_tied_int8 = head == HeadForm::Int8 && model.config().tied_embedding;
+        let (max_relative_rms, min_top_1) = if is_tied_int8 { (0.15, 0.70) } else { (0.06, 0.85) };
         let loss = relative_rms(&found, &expected);
         let top_1 = top_1(&found, &expected, model.config().vocab_size as usize);
         let name = format!("{} {head:?} head, {} cache", case.name, kv.name());
@@ -25,13 +28,13 @@ fn check(case: Case, head: HeadForm, kv: KvType, max_relative_rms: f64, min_top_
 #[test]
 fn an_f16_cache_stays_close() {
     for case in CASES {
-        check(case, HeadForm::Source, KvType::F16, 0.06, 0.85);
+        check(case, HeadForm::Source, KvType::F16);
     }
 }
 
 #[test]
-fn an_int8_tied_head_stays_close() {
+fn an_int8_head_stays_close() {
     for case in CASES {
-        check(case, HeadForm::Int8, KvType::F32, 0.15, 0.70);
+        check(case, HeadForm::Int8, KvType::F32);
     }
 }

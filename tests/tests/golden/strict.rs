@@ -9,7 +9,9 @@ use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{KvType, LogitsHash, Sampler, SamplerOptions, Serial};
 use ternlet_tests::open_session;
 
-use crate::case::{CASES, DIVIDING, LLAMA_SCALED_ROPE, MULTIPLYING, ids, logits, options};
+use crate::case::{
+    CASES, DIVIDING, LLAMA_LINEAR_NORMS, LLAMA_SCALED_ROPE, MULTIPLYING, ids, logits, options,
+};
 use crate::error::{max_abs, rms};
 
 /// Largest error of a logit. The mildest wrong variant that was measured, a norm's epsilon off by ten, errs by 6.8e-4.
@@ -64,7 +66,7 @@ fn generate(model: &ternlet_runtime::Model<'_>, prompt: &[u32], n: usize) -> Vec
 fn natural_prompts_are_the_references_but_for_flips() {
     let mut n_all = 0;
     let mut n_equal_all = 0;
-    for case in [MULTIPLYING, DIVIDING, LLAMA_SCALED_ROPE] {
+    for case in [MULTIPLYING, DIVIDING, LLAMA_SCALED_ROPE, LLAMA_LINEAR_NORMS] {
         case.with_model(HeadForm::Source, |model| {
             let vocab_size = model.config().vocab_size as usize;
             let expected = case.logits("natural_last_logits_f32.npy");

@@ -3,7 +3,7 @@
 //! The two packed forms differ only in whether their scale multiplies or divides, and nothing in the weights says
 //! which: `linear_class` does, with transformers' defaults (`BitNetQuantConfig`, transformers 5.23).
 
-use super::Architecture;
+use super::{Architecture, f32_of};
 use crate::error::Error;
 use crate::import::json_fields::{JsonFields, brief};
 
@@ -23,6 +23,8 @@ pub enum WeightForm {
 pub struct Quantization {
     /// How their weights are stored.
     pub weight_form: WeightForm,
+    /// What the norm inside every linear adds to the mean square, if there are such norms.
+    pub linear_norm_eps: Option<f32>,
 }
 
 /// The linears of a block, as transformers names them within a layer.
@@ -40,7 +42,8 @@ impl Quantization {
     /// Reads `quantization_config`.
     pub(super) fn read(json: &JsonFields, architecture: Architecture) -> Result<Self, Error> {
         let Some(quantization) = json.object("quantization_config")? else {
-            return Ok(Self { weight_form: without_quantization_config(json, architecture)? });
+            let weight_form = without_quantization_config(json, architecture)?;
+            return Ok(Self { weight_form, linear_norm_eps: None });
         };
         let found = quantization.string("quant_method")?;
         if found != Some("bitnet") {
@@ -49,13 +52,12 @@ impl Quantization {
                 .error("quant_method", format!("expected bitnet, found {found}"))
                 .hint("only linears that BitNet quantised are ternary"));
         }
-        if quantization.bool("use_rms_norm")? == Some(true) {
-            return Err(quantization
-                .error("use_rms_norm", "expected false, found true")
-                .hint("a norm inside every projection is not supported by this version"));
-        }
         check_modules_to_not_convert(&quantization)?;
-        Ok(Self { weight_form: weight_form(&quantization)? })
+        let linear_norm_eps = match quantization.bool_or("use_rms_norm", false)? {
+            true => Some(f32_of(quantization.f64_or("rms_norm_eps", 1e-6)?)),
+            false => None,
+        };
+        Ok(Self { weight_form: weight_form(&quantization)?, linear_norm_eps })
     }
 }
 

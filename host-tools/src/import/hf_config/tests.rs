@@ -119,6 +119,20 @@ fn rope_has_one_meaning_in_every_spelling() {
 }
 
 #[test]
+fn norms_inside_linears_have_an_epsilon_of_their_own() {
+    for (keys, eps) in [
+        ("", None),
+        (r#", "use_rms_norm": false, "rms_norm_eps": 3e-4"#, None),
+        (r#", "use_rms_norm": true"#, Some(1e-6)),
+        (r#", "use_rms_norm": true, "rms_norm_eps": 3e-4"#, Some(3e-4)),
+    ] {
+        let quantization = format!(r#"{{"quant_method": "bitnet" {keys}}}"#);
+        let config = format!(r#"{{"model_type": "llama", "quantization_config": {quantization}}}"#);
+        assert_eq!(read(&config).expect(keys).config.linear_norm_eps, eps, "{keys}");
+    }
+}
+
+#[test]
 fn every_form_of_weights_is_told_by_the_configuration_alone() {
     for (keys, form) in [
         ("", WeightForm::PackedDivide),

@@ -115,7 +115,8 @@ impl Checkpoint {
                     insert(name(within), Tensor::floats(&[n, k], 0.05));
                 } else {
                     insert(name(within), Tensor::bytes(&[n / 4, k], 0b1000_0110));
-                    insert(format!("{}_scale", name(within)), Tensor::floats(&[1], 0.5));
+                    let scale = if form == Form::PackedMultiply { 0.5 } else { 2.0 };
+                    insert(format!("{}_scale", name(within)), Tensor::floats(&[1], scale));
                 }
             }
         }
