@@ -2,6 +2,7 @@
 #![expect(clippy::std_instead_of_core, reason = "a host program uses std throughout")]
 
 pub mod error;
+pub mod hub;
 pub mod import;
 pub mod output_file;
 pub mod pack;

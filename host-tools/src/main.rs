@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod sampling;
 mod shipped;
+mod source;
 mod text;
 
 use std::process::ExitCode;

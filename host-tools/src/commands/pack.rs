@@ -5,9 +5,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use ternlet::hub::Resolved;
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions};
 use ternlet::import::gguf::I2sOrder;
-use ternlet::output_file::refuse_input;
+use ternlet::output_file::{OutputFile, refuse_input};
 use ternlet::pack::{HeadForm, PackRequest, Source, pack};
 use ternlet_runtime::Tokenizer;
 use ternlet_runtime::format::MAGIC;
@@ -15,6 +16,7 @@ use ternlet_runtime::format::MAGIC;
 use crate::error::Error;
 use crate::output::{note, out};
 use crate::progress::byte_bar;
+use crate::source::fetch;
 
 /// How the output head is stored, as a flag.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -61,8 +63,8 @@ impl From<I2sFlag> for I2sOrder {
 /// Flags of `pack`.
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
-    /// A .gguf file, or the folder of a Hugging Face checkpoint: config.json, model.safetensors (or shards),
-    /// tokenizer.json
+    /// A .gguf file, the folder of a Hugging Face checkpoint (config.json, model.safetensors or shards,
+    /// tokenizer.json), or a model on the hub: hf:org/name, with @revision or :file.gguf after it
     source: PathBuf,
     /// File to write
     #[arg(short, long, value_name = "FILE")]
@@ -73,7 +75,7 @@ pub(crate) struct PackArgs {
     /// Leave the tokenizer out; the file then works on ids only
     #[arg(long)]
     no_tokenizer: bool,
-    /// What to call the model [default: the name in the GGUF, or the folder's]
+    /// What to call the model [default: its name on the hub, in the GGUF, or the folder's]
     #[arg(long)]
     name: Option<String>,
     /// How `I2_S` tensors of a GGUF are laid out, which files do not say
@@ -87,13 +89,16 @@ pub(crate) fn run(args: &PackArgs) -> Result<(), Error> {
 }
 
 fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
-    refuse_source_file(&args.source, &args.output)?;
+    // An output that cannot be is told before gigabytes are fetched for it.
+    drop(OutputFile::create(&args.output)?);
+    let Resolved { path, name } = fetch(&args.source)?;
+    refuse_source_file(&path, &args.output)?;
     let options = ImportOptions {
-        name: args.name.as_deref(),
+        name: args.name.as_deref().or(name.as_deref()),
         no_tokenizer: args.no_tokenizer,
         i2s_order: args.i2s_order.map(I2sOrder::from),
     };
-    let model = ForeignModel::open(&args.source, &options)?;
+    let model = ForeignModel::open(&path, &options)?;
     let mut warnings: Vec<String> =
         model.warnings.iter().map(|warning| format!("ternlet: pack: {warning}")).collect();
     let mut chat_template = None;

@@ -101,7 +101,7 @@ fn checkpoint_directory(source: &Path) -> Result<PathBuf, Error> {
             Ok(if parent.as_os_str().is_empty() { ".".into() } else { parent.into() })
         }
         _ => Err(Error::new(source.display(), "expected a GGUF file or the folder of a checkpoint, found neither")
-            .hint("SOURCE is a .gguf file, or the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json")),
+            .hint("SOURCE is a .gguf file, a checkpoint's folder (config.json, model.safetensors, tokenizer.json), or a model on the hub: hf:org/name")),
     }
 }
 

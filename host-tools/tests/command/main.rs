@@ -1,5 +1,6 @@
 //! The command line from outside: exit status, and what goes to stdout and to stderr
 
+mod hub;
 mod ids;
 mod outputs;
 mod pack_refuses;
