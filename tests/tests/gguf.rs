@@ -10,6 +10,8 @@ mod blocks;
 mod damage;
 #[path = "gguf/golden.rs"]
 mod golden;
+#[path = "gguf/i2s_order.rs"]
+mod i2s_order;
 #[path = "gguf/model.rs"]
 mod model;
 #[path = "gguf/refusals.rs"]

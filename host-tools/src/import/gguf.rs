@@ -14,6 +14,7 @@ mod blocks;
 mod config;
 mod contents;
 mod fields;
+mod i2s_order;
 mod model;
 mod names;
 mod reader;
@@ -24,6 +25,6 @@ mod value;
 
 pub use contents::{Contents, TensorEntry, parse};
 pub use fields::Fields;
+pub use i2s_order::I2sOrder;
 pub use model::{Gguf, open};
-pub use ternary::I2sOrder;
 pub use value::{List, Value};

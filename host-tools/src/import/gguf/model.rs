@@ -13,9 +13,10 @@ use ternlet_runtime::{Config, ModelFile};
 use super::blocks::FloatBlocks;
 use super::config::{Architecture, Shape};
 use super::contents::{Contents, parse};
+use super::i2s_order::{self, FeedForward, I2sOrder};
 use super::names::stem;
 use super::tensor_type::TensorType;
-use super::ternary::{Form, I2sOrder, RowOrder, Rows, TernaryBlocks, TernaryMatrix};
+use super::ternary::{Form, RowOrder, Rows, TernaryBlocks, TernaryMatrix};
 use super::tokenizer;
 use crate::error::Error;
 use crate::import::chat_template::ChatSource;
@@ -34,6 +35,7 @@ pub struct Gguf<B> {
     shape: Shape,
     tensors: BTreeMap<String, Stored>,
     i2s_order: I2sOrder,
+    warnings: Vec<String>,
 }
 
 /// Where a tensor lies and what it is.
@@ -62,7 +64,7 @@ pub fn open(path: &Path, options: &ImportOptions<'_>) -> Result<ForeignModel, Er
             .tokenizer()
             .map_err(|e| named(e).hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
     };
-    let mut warnings = Vec::new();
+    let mut warnings = gguf.warnings().to_vec();
     if tokenizer.is_none() && !options.no_tokenizer {
         warnings.push("no tokenizer in the file; what is packed works on ids only".into());
     }
@@ -95,7 +97,10 @@ impl<B: AsRef<[u8]>> Gguf<B> {
         };
         let shape = Shape::read(&contents.fields, options.name.unwrap_or(own_name))?;
         let tensors = stored(&contents)?;
-        Self { shape, tensors, i2s_order: options.i2s_order.unwrap_or_default(), file }.checked()
+        let (i2s_order, warnings) = (I2sOrder::default(), Vec::new());
+        let mut gguf = Self { shape, tensors, i2s_order, warnings, file }.checked()?;
+        gguf.choose_i2s_order(options.i2s_order)?;
+        Ok(gguf)
     }
 
     /// The TOKENIZER section and the chat template that the metadata holds.
@@ -107,6 +112,12 @@ impl<B: AsRef<[u8]>> Gguf<B> {
         let Some(vocabulary) = tokenizer::read(&fields)? else { return Ok((None, None)) };
         let section = vocabulary.section().map_err(|problem| Error::new("tokenizer.ggml", problem))?;
         Ok((Some(section), tokenizer::chat(&fields)?))
+    }
+
+    /// What the user should know although the file can be read.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The bytes of a tensor.
@@ -180,13 +191,6 @@ impl<B: AsRef<[u8]>> Gguf<B> {
             ));
         }
         match (tensor.kind, stored.kind) {
-            (TensorKind::Ternary, TensorType::Ternary(TernaryBlocks::I2S)) => {
-                let (n, k) = shape(tensor);
-                if !self.i2s_order.fits(n, k) {
-                    let problem = format!("expected whole blocks of I2_S, found {n} rows of {k} weights");
-                    return Err(Error::new(name, problem));
-                }
-            }
             (TensorKind::Ternary, _)
             | (TensorKind::Table, TensorType::Floats(_))
             | (
@@ -206,6 +210,58 @@ impl<B: AsRef<[u8]>> Gguf<B> {
             used.insert(format!("{stem}.scale"));
         }
         Ok(())
+    }
+
+    /// Settles the order of `I2_S` weights, which `said` may name.
+    fn choose_i2s_order(&mut self, said: Option<I2sOrder>) -> Result<(), Error> {
+        /// Blocks that are looked at: enough to be sure, few enough to be quick.
+        const MAX_BLOCKS: u32 = 4;
+        let is_i2s = |name: &str| {
+            let kind = self.tensors.get(name).map(|stored| stored.kind);
+            kind == Some(TensorType::Ternary(TernaryBlocks::I2S))
+        };
+        let i2s = self.schedule().iter().filter(|tensor| is_i2s(&weight_name(tensor))).collect::<Vec<_>>();
+        if i2s.is_empty() {
+            return Ok(());
+        }
+        let n_layers = self.shape.config.n_layers;
+        let layers = (0..n_layers.min(MAX_BLOCKS)).map(|i| i * n_layers / n_layers.min(MAX_BLOCKS));
+        let blocks: Vec<FeedForward<'_>> =
+            layers.filter_map(|layer| self.feed_forward(layer, &i2s)).collect();
+        let (order, warning) = i2s_order::choose(said, &blocks);
+        for tensor in &i2s {
+            let (n, k) = shape(tensor);
+            if !order.fits(n, k) {
+                let problem = format!("expected {order} in I2_S to fit, found {n} rows of {k} weights");
+                return Err(Error::new(weight_name(tensor), problem));
+            }
+        }
+        self.i2s_order = order;
+        self.warnings.extend(warning);
+        Ok(())
+    }
+
+    /// The feed-forward block of `layer`, if its matrices are among those `of` one type.
+    fn feed_forward(&self, layer: u32, of: &[ExpectedTensor]) -> Option<FeedForward<'_>> {
+        let matrix = |role| {
+            let tensor = of.iter().find(|tensor| tensor.role == role && u32::from(tensor.layer) == layer)?;
+            self.matrix(tensor).ok()
+        };
+        let into = [matrix(Role::WGate)?, matrix(Role::WUp)?];
+        Some(FeedForward { into, out_of: matrix(Role::WDown)?, dim: self.shape.config.dim as usize })
+    }
+
+    /// The stored matrix that stands for `tensor`.
+    fn matrix(&self, tensor: &ExpectedTensor) -> Result<TernaryMatrix<'_>, Error> {
+        let name = weight_name(tensor);
+        let stored = self.tensor(&name)?;
+        let form = match stored.kind {
+            TensorType::Floats(float) => Form::Floats(float),
+            TensorType::Ternary(TernaryBlocks::Tq1_0) => Form::Tq1_0,
+            TensorType::Ternary(TernaryBlocks::Tq2_0) => Form::Tq2_0,
+            TensorType::Ternary(TernaryBlocks::I2S) => Form::I2S(self.i2s_order),
+        };
+        Ok(TernaryMatrix { name, form, k: shape(tensor).1, bytes: self.bytes(&stored) })
     }
 
     /// The factor of a whole matrix that some converters keep beside it; 1 where there is none.
@@ -275,23 +331,14 @@ impl<B: AsRef<[u8]> + Debug> Source for Gguf<B> {
     }
 
     fn ternary(&self, tensor: &ExpectedTensor) -> Result<Box<dyn TernaryRows + '_>, Error> {
-        let name = weight_name(tensor);
-        let stored = self.tensor(&name)?;
-        let form = match stored.kind {
-            TensorType::Floats(float) => Form::Floats(float),
-            TensorType::Ternary(TernaryBlocks::Tq1_0) => Form::Tq1_0,
-            TensorType::Ternary(TernaryBlocks::Tq2_0) => Form::Tq2_0,
-            TensorType::Ternary(TernaryBlocks::I2S) => Form::I2S(self.i2s_order),
-        };
+        let matrix = self.matrix(tensor)?;
         let order = match (self.shape.architecture, tensor.role) {
             (Architecture::Llama, Role::Wq | Role::Wk) => {
                 RowOrder::AdjacentPairs(self.shape.config.head_dim as usize)
             }
             _ => RowOrder::AsStored,
         };
-        let bytes = self.bytes(&stored);
-        let extra_scale = self.extra_scale(name.trim_end_matches(".weight"))?;
-        let matrix = TernaryMatrix { name, form, k: shape(tensor).1, bytes };
+        let extra_scale = self.extra_scale(matrix.name.trim_end_matches(".weight"))?;
         Ok(Box::new(Rows::new(matrix, order, extra_scale)?))
     }
 

@@ -11,6 +11,7 @@ use half::f16;
 use ternlet_kernels::layout::i2;
 
 use super::blocks::FloatBlocks;
+use super::i2s_order::I2sOrder;
 use crate::error::Error;
 use crate::pack::TernaryRows;
 
@@ -33,41 +34,8 @@ pub(super) enum TernaryBlocks {
     I2S,
 }
 
-/// In which order `I2_S` keeps trits; files do not say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum I2sOrder {
-    /// Blocks of 128 weights: byte j holds weights j, 32+j, 64+j, 96+j, the first in the top bits. All published files.
-    #[default]
-    Blocks128,
-    /// Blocks of 64 weights: byte j holds weights j, 16+j, 32+j, 48+j. Files quantised on Arm since November 2025.
-    Blocks64,
-    /// Byte c of four rows holds column c of each. Files quantised on x86 by a build without `ACT_PARALLEL`.
-    FourRows,
-}
-
-impl I2sOrder {
-    /// Where weight `[row, column]` of a matrix with rows of `k` lies: its byte, and how far up in it.
-    const fn place(self, row: usize, column: usize, k: usize) -> (usize, usize) {
-        let index = row * k + column;
-        match self {
-            Self::Blocks128 => (index / 128 * 32 + index % 32, 6 - 2 * (index % 128 / 32)),
-            Self::Blocks64 => (index / 64 * 16 + index % 16, 6 - 2 * (index % 64 / 16)),
-            Self::FourRows => (row / 4 * k + column, 6 - 2 * (row % 4)),
-        }
-    }
-
-    /// Whether a matrix of `n` rows of `k` is made of whole blocks.
-    pub(super) const fn fits(self, n: usize, k: usize) -> bool {
-        match self {
-            Self::Blocks128 => (n * k).is_multiple_of(128),
-            Self::Blocks64 => (n * k).is_multiple_of(64),
-            Self::FourRows => n.is_multiple_of(4),
-        }
-    }
-}
-
 /// A stored matrix of trits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TernaryMatrix<'a> {
     /// Its name in the file.
     pub name: String,
