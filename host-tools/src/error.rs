@@ -24,6 +24,12 @@ impl Error {
         self
     }
 
+    /// What was expected and found.
+    #[must_use]
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
     /// Adds the exact flag or command that helps.
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {

@@ -1,5 +1,8 @@
 //! Chat templates: what compiles, what is refused, what the device replays
 
+#[path = "chat_template/documented.rs"]
+mod documented;
+
 use std::path::PathBuf;
 
 use ternlet::import::chat_template::{TokenNames, compile};

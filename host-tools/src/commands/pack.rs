@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use ternlet::hub::Resolved;
+use ternlet::import::chat_template::{ChatChoice, Chosen};
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions};
 use ternlet::import::gguf::I2sOrder;
 use ternlet::output_file::{OutputFile, refuse_input};
@@ -75,7 +75,15 @@ pub(crate) struct PackArgs {
     /// Leave the tokenizer out; the file then works on ids only
     #[arg(long)]
     no_tokenizer: bool,
+<<<<<<< HEAD
     /// What to call the model [default: its name on the hub, in the GGUF, or the folder's]
+=======
+    /// The chat template: a Jinja file, the name of one that comes with ternlet (bitnet-2b-4t, chatml, llama3), or none
+    /// [default: the model's own]
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "no_tokenizer")]
+    chat_template: Option<String>,
+    /// What to call the model [default: the name in the GGUF, or the folder's]
+>>>>>>> 0001a39 (pack: a chat template that does not compile is an error, with a way out)
     #[arg(long)]
     name: Option<String>,
     /// How `I2_S` tensors of a GGUF are laid out, which files do not say
@@ -98,6 +106,7 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
         no_tokenizer: args.no_tokenizer,
         i2s_order: args.i2s_order.map(I2sOrder::from),
     };
+<<<<<<< HEAD
     let model = ForeignModel::open(&path, &options)?;
     let mut warnings: Vec<String> =
         model.warnings.iter().map(|warning| format!("ternlet: pack: {warning}")).collect();
@@ -112,11 +121,29 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
                     warnings.push(e.during("pack").hint(hint).to_string());
                 }
             }
+=======
+    let model = ForeignModel::open(&args.source, &options)?;
+    let mut warnings = model.warnings;
+    let choice = args.chat_template.as_deref().map_or_else(ChatChoice::default, ChatChoice::named);
+    let chosen = match &model.tokenizer {
+        Some(section) => {
+            let config = model.weights.config();
+            let tokenizer = checked(section, config.vocab_size)?;
+            choice.compile(&model.chat.unwrap_or_default(), config, &tokenizer)?
+>>>>>>> 0001a39 (pack: a chat template that does not compile is an error, with a way out)
         }
-    }
-    write(&*model.weights, model.tokenizer, chat_template, args.head.into(), &args.output)?;
+        None if matches!(choice, ChatChoice::Own | ChatChoice::Nothing) => Chosen::default(),
+        None => {
+            let problem = "expected a model with a tokenizer, which a template is compiled for, found none";
+            return Err(Error::new("--chat-template", problem));
+        }
+    };
+    warnings.extend(chosen.note);
+    write(&*model.weights, model.tokenizer, chosen.section, args.head.into(), &args.output)?;
     // What a file lacks matters once there is a file.
-    warnings.into_iter().for_each(note);
+    for warning in warnings {
+        note(format_args!("ternlet: pack: {warning}"));
+    }
     Ok(())
 }
 

@@ -6,20 +6,21 @@
 //! give the same text. A template that depends on more than role and place (the date, tools, the number of turns, what
 //! a message says) fails one or the other, and is refused with the reason.
 
+mod choice;
+mod documented;
 mod jinja;
 mod probes;
 mod proof;
 mod replay;
 mod section;
-
-use std::fs;
-use std::path::Path;
+mod source;
 
 use ternlet_runtime::{ChatTemplate, Tokenizer};
 
-use super::tokenizer_config::TokenizerConfig;
-use crate::error::Error;
+pub use choice::{ChatChoice, Chosen};
+pub use documented::BuiltIn;
 use jinja::Template;
+pub use source::ChatSource;
 
 /// A message: its role's name and its content.
 type Message = (&'static str, String);
@@ -102,61 +103,4 @@ fn rendered(template: &Template<'_>, messages: &[Message], asks: bool) -> Result
 fn roles(messages: &[Message]) -> String {
     let roles: Vec<&str> = messages.iter().map(|(role, _)| *role).collect();
     format!("[{}]", roles.join(", "))
-}
-
-/// A chat template as a foreign model has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChatSource {
-    /// Where it was found, for messages.
-    pub origin: String,
-    /// The Jinja program.
-    pub template: String,
-    /// The text of the token that begins a sequence.
-    pub bos_token: Option<String>,
-    /// The text of the token that ends one.
-    pub eos_token: Option<String>,
-}
-
-impl ChatSource {
-    /// The template beside a checkpoint: `chat_template.jinja`, else what `tokenizer_config.json` holds. `None` if there
-    /// is neither.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn read_directory(directory: &Path) -> Result<Option<Self>, Error> {
-        let read = |name: &str| {
-            let path = directory.join(name);
-            let bytes = path.exists().then(|| fs::read(&path)).transpose();
-            bytes.map_err(|e| Error::new(path.display(), e))
-        };
-        let config_path = directory.join("tokenizer_config.json");
-        let config = match read("tokenizer_config.json")? {
-            Some(json) => TokenizerConfig::read(&json).map_err(|e| Error::new(config_path.display(), e))?,
-            None => TokenizerConfig::default(),
-        };
-        let (path, template) = match read("chat_template.jinja")? {
-            Some(source) => {
-                (directory.join("chat_template.jinja"), Some(String::from_utf8_lossy(&source).into_owned()))
-            }
-            None => (config_path, config.chat_template),
-        };
-        let (bos_token, eos_token) = (config.bos_token, config.eos_token);
-        Ok(template.map(|template| Self {
-            origin: path.display().to_string(),
-            template,
-            bos_token,
-            eos_token,
-        }))
-    }
-
-    /// Compiles the template into a CHAT_TEMPLATE section.
-    ///
-    /// # Errors
-    /// A template that does not reduce; a model can be packed without.
-    pub fn compile(&self, tokenizer: &Tokenizer<'_>) -> Result<Vec<u8>, Error> {
-        let names = TokenNames { bos_token: self.bos_token.as_deref(), eos_token: self.eos_token.as_deref() };
-        compile(&self.template, names, tokenizer).map_err(|reason| {
-            Error::new(&self.origin, format!("the chat template cannot be compiled: {reason}"))
-        })
-    }
 }

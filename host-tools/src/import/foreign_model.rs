@@ -32,7 +32,7 @@ pub struct ForeignModel {
     pub weights: Box<dyn Source>,
     /// A checked TOKENIZER section, if there is a tokenizer and it was asked for.
     pub tokenizer: Option<Vec<u8>>,
-    /// The chat template, if there is one and a tokenizer for it.
+    /// The chat template and the names of tokens, if there is a tokenizer.
     pub chat: Option<ChatSource>,
     /// What the user should know although the model can be packed, a sentence each.
     pub warnings: Vec<String>,
@@ -85,7 +85,7 @@ fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<Forei
         warnings.push("no tokenizer beside the weights; the file works on ids only".into());
     }
     let chat = match &tokenizer {
-        Some(_) => ChatSource::read_directory(directory)?,
+        Some(_) => Some(ChatSource::read_directory(directory)?),
         None => None,
     };
     Ok(ForeignModel { weights: Box::new(weights), tokenizer, chat, warnings })

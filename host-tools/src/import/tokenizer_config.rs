@@ -13,6 +13,8 @@ pub struct TokenizerConfig {
     pub add_bos_token: Option<bool>,
     /// The Jinja source of the chat template.
     pub chat_template: Option<String>,
+    /// The names of several templates of which none is the default.
+    pub other_templates: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,17 +58,20 @@ impl TokenizerConfig {
         let text = |token| match token {
             Token::Text(text) | Token::Flagged { content: text } => text,
         };
-        let chat_template = file.chat_template.and_then(|template| match template {
-            Template::One(source) => Some(source),
-            Template::Named(named) => {
-                named.into_iter().find(|named| named.name == "default").map(|named| named.template)
-            }
-        });
+        let (chat_template, other_templates) = match file.chat_template {
+            None => (None, Vec::new()),
+            Some(Template::One(source)) => (Some(source), Vec::new()),
+            Some(Template::Named(named)) => match named.iter().find(|named| named.name == "default") {
+                Some(default) => (Some(default.template.clone()), Vec::new()),
+                None => (None, named.into_iter().map(|named| named.name).collect()),
+            },
+        };
         Ok(Self {
             bos_token: file.bos_token.map(text),
             eos_token: file.eos_token.map(text),
             add_bos_token: file.add_bos_token,
             chat_template,
+            other_templates,
         })
     }
 }
@@ -86,10 +91,15 @@ mod tests {
             eos_token: Some("</s>".into()),
             add_bos_token: Some(true),
             chat_template: Some("d".into()),
+            other_templates: Vec::new(),
         };
         assert_eq!(config, Ok(expected));
         let plain = TokenizerConfig::read(br#"{"chat_template": "x", "bos_token": null}"#).unwrap();
         assert_eq!(plain, TokenizerConfig { chat_template: Some("x".into()), ..TokenizerConfig::default() });
+        let named =
+            br#"{"chat_template": [{"name": "a", "template": "x"}, {"name": "rag", "template": "y"}]}"#;
+        let found = TokenizerConfig::read(named).unwrap();
+        assert_eq!((found.chat_template, found.other_templates), (None, vec!["a".into(), "rag".into()]));
         assert!(TokenizerConfig::read(b"[").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The command line from outside: exit status, and what goes to stdout and to stderr
 
+mod chat_template;
 mod hub;
 mod ids;
 mod outputs;

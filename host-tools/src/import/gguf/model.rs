@@ -111,7 +111,7 @@ impl<B: AsRef<[u8]>> Gguf<B> {
         let fields = parse(self.file.as_ref())?.fields;
         let Some(vocabulary) = tokenizer::read(&fields)? else { return Ok((None, None)) };
         let section = vocabulary.section().map_err(|problem| Error::new("tokenizer.ggml", problem))?;
-        Ok((Some(section), tokenizer::chat(&fields)?))
+        Ok((Some(section), Some(tokenizer::chat(&fields)?)))
     }
 
     /// What the user should know although the file can be read.

@@ -72,10 +72,9 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<Vocabulary>, Error> {
     }
 }
 
-/// The chat template, if there is one.
-pub(super) fn chat(fields: &Fields<'_>) -> Result<Option<ChatSource>, Error> {
+/// The chat template, if there is one, and the texts of the tokens that it may write.
+pub(super) fn chat(fields: &Fields<'_>) -> Result<ChatSource, Error> {
     const TEMPLATE: &str = "tokenizer.chat_template";
-    let Some(template) = fields.text(TEMPLATE)? else { return Ok(None) };
     let token = |key: &str| -> Result<Option<String>, Error> {
         let (Some(id), Some(list)) = (fields.u32(key)?, fields.list(TOKENS)?) else { return Ok(None) };
         Ok(match list.iter().nth(id as usize) {
@@ -83,12 +82,13 @@ pub(super) fn chat(fields: &Fields<'_>) -> Result<Option<ChatSource>, Error> {
             _ => None,
         })
     };
-    Ok(Some(ChatSource {
+    Ok(ChatSource {
         origin: TEMPLATE.into(),
-        template: template.into(),
+        template: fields.text(TEMPLATE)?.map(String::from),
+        others: Vec::new(),
         bos_token: token("tokenizer.ggml.bos_token_id")?,
         eos_token: token("tokenizer.ggml.eos_token_id")?,
-    }))
+    })
 }
 
 /// Ids of the control tokens that end a turn, by the names that chat formats give them.
