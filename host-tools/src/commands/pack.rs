@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use ternlet::hub::Resolved;
 use ternlet::import::chat_template::{ChatChoice, Chosen};
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions};
 use ternlet::import::gguf::I2sOrder;
@@ -75,15 +76,11 @@ pub(crate) struct PackArgs {
     /// Leave the tokenizer out; the file then works on ids only
     #[arg(long)]
     no_tokenizer: bool,
-<<<<<<< HEAD
-    /// What to call the model [default: its name on the hub, in the GGUF, or the folder's]
-=======
     /// The chat template: a Jinja file, the name of one that comes with ternlet (bitnet-2b-4t, chatml, llama3), or none
     /// [default: the model's own]
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "no_tokenizer")]
     chat_template: Option<String>,
-    /// What to call the model [default: the name in the GGUF, or the folder's]
->>>>>>> 0001a39 (pack: a chat template that does not compile is an error, with a way out)
+    /// What to call the model [default: its name on the hub, in the GGUF, or the folder's]
     #[arg(long)]
     name: Option<String>,
     /// How `I2_S` tensors of a GGUF are laid out, which files do not say
@@ -106,23 +103,7 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
         no_tokenizer: args.no_tokenizer,
         i2s_order: args.i2s_order.map(I2sOrder::from),
     };
-<<<<<<< HEAD
     let model = ForeignModel::open(&path, &options)?;
-    let mut warnings: Vec<String> =
-        model.warnings.iter().map(|warning| format!("ternlet: pack: {warning}")).collect();
-    let mut chat_template = None;
-    if let Some(section) = &model.tokenizer {
-        let tokenizer = checked(section, model.weights.config().vocab_size)?;
-        if let Some(chat) = &model.chat {
-            match chat.compile(&tokenizer) {
-                Ok(section) => chat_template = Some(section),
-                Err(e) => {
-                    let hint = "the file is packed without a chat template";
-                    warnings.push(e.during("pack").hint(hint).to_string());
-                }
-            }
-=======
-    let model = ForeignModel::open(&args.source, &options)?;
     let mut warnings = model.warnings;
     let choice = args.chat_template.as_deref().map_or_else(ChatChoice::default, ChatChoice::named);
     let chosen = match &model.tokenizer {
@@ -130,7 +111,6 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
             let config = model.weights.config();
             let tokenizer = checked(section, config.vocab_size)?;
             choice.compile(&model.chat.unwrap_or_default(), config, &tokenizer)?
->>>>>>> 0001a39 (pack: a chat template that does not compile is an error, with a way out)
         }
         None if matches!(choice, ChatChoice::Own | ChatChoice::Nothing) => Chosen::default(),
         None => {
