@@ -2,7 +2,9 @@
 #![expect(clippy::std_instead_of_core, reason = "a host program uses std throughout")]
 
 pub mod error;
+pub mod footprint;
 pub mod hub;
 pub mod import;
+pub mod known_models;
 pub mod output_file;
 pub mod pack;

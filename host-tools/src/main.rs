@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use ternlet::error;
 
 use crate::commands::{
-    bench, chat, inspect, logits, pack, perplexity, run, selftest, synth, tokenize, verify,
+    bench, chat, inspect, logits, models, pack, perplexity, run, selftest, synth, tokenize, verify,
 };
 use crate::output::note;
 
@@ -44,6 +44,8 @@ struct Cli {
 enum Command {
     /// Turn a checkpoint into one file for a device
     Pack(pack::PackArgs),
+    /// List models on the hub that can be packed, with what they need
+    Models(models::ModelsArgs),
     /// Say what a model file holds, and the memory it needs
     Inspect(inspect::InspectArgs),
     /// Check every byte of a model file
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::Chat(args) => chat::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Pack(args) => pack::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Synth(args) => synth::run(&args),

@@ -11,6 +11,6 @@ mod source;
 pub mod synth;
 mod writer;
 
-pub use packer::{HeadForm, PackRequest, pack};
+pub use packer::{HeadForm, PackRequest, file_bytes, pack};
 pub use rope::{RopeScaling, rope_inv_freq};
 pub use source::{Source, TernaryRows};

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use ternlet::footprint::usual_session;
 use ternlet_runtime::format::{NO_LAYER, Role, TensorEntry};
-use ternlet_runtime::{KvType, MemoryPlan, Model, PlanOptions, Pooling};
+use ternlet_runtime::{KvType, MemoryPlan, Model, Pooling};
 
 use crate::error::Error;
 use crate::open::with_model;
 use crate::output::out;
-
-/// Context of the memory figure, where the model allows it.
-const DEFAULT_CONTEXT: u32 = 2048;
 
 /// Flags of `inspect`.
 #[derive(Debug, Args)]
@@ -94,16 +92,8 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Error> {
 impl Report {
     fn new(model: &Model<'_>, context: Option<u32>) -> Result<Self, Error> {
         let config = model.config();
-        let context = context.unwrap_or_else(|| DEFAULT_CONTEXT.min(config.max_seq_len));
-        let options = PlanOptions {
-            context,
-            max_batch: 128.min(context),
-            max_logit_rows: 1,
-            n_slots: 1,
-            n_workers: 4,
-            kv: KvType::F16,
-            max_prompt_bytes: 8192,
-        };
+        let options = usual_session(config, context);
+        let context = options.context;
         let plan = MemoryPlan::new(config, &options).map_err(|e| Error::new("--ctx", e))?;
         let session_bytes = plan.bytes() as u64;
         let elements = |entry: &TensorEntry| entry.n * entry.k;

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use ternlet_runtime::Config;
 use ternlet_runtime::format::{ExpectedTensor, Layout, Role, Schedule, TensorKind};
 
 use super::i8_table::I8Rows;
 use super::self_test;
 use super::source::Source;
-use super::writer::{Front, ModelWriter};
+use super::writer::{self, Front, ModelWriter};
 use crate::error::Error;
 use crate::output_file::OutputFile;
 
@@ -19,6 +20,32 @@ pub enum HeadForm {
     Source,
     /// One byte a weight and one scale a row: half of bf16's bytes, with a measured loss.
     Int8,
+}
+
+impl HeadForm {
+    /// Whether the table `role` is stored in one byte a weight.
+    fn is_i8(self, config: &Config, role: Role) -> bool {
+        let embedding_is_head = config.tied_embedding && config.pooling.is_none();
+        let is_head = role == Role::LmHead || (role == Role::TokenEmbedding && embedding_is_head);
+        self == Self::Int8 && is_head
+    }
+}
+
+/// Length of the file of a model of `config` whose tables come in the layout `stored`, without a tokenizer and a chat
+/// template.
+///
+/// # Errors
+/// A model of 2^63 bytes or more.
+pub fn file_bytes(config: &Config, stored: Layout, head: HeadForm) -> Result<u64, Error> {
+    let is_i8 = |role| head.is_i8(config, role);
+    let schedule = Schedule::new(config, is_i8(Role::TokenEmbedding), is_i8(Role::LmHead));
+    let front = Front {
+        config: config.clone(),
+        tokenizer: None,
+        chat_template: None,
+        self_test_ids: self_test::ids(config),
+    };
+    writer::file_bytes(&front, &schedule, |tensor| if is_i8(tensor.role) { Layout::I8 } else { stored })
 }
 
 /// What to pack and how.
@@ -45,9 +72,7 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
     let source = request.source;
     let config = source.config();
     let as_stored = Schedule::new(config, false, false);
-    let embedding_is_head = config.tied_embedding && config.pooling.is_none();
-    let is_head = |role| role == Role::LmHead || (role == Role::TokenEmbedding && embedding_is_head);
-    let is_i8 = |role| request.head == HeadForm::Int8 && is_head(role);
+    let is_i8 = |role| request.head.is_i8(config, role);
     for tensor in as_stored.iter().filter(|tensor| tensor.kind == TensorKind::Table) {
         source.table_layout(&tensor)?;
     }

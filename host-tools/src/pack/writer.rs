@@ -47,20 +47,7 @@ impl<'a> ModelWriter<'a> {
         schedule: &Schedule,
         table_layout: impl Fn(&ExpectedTensor) -> Layout,
     ) -> Result<Self, Error> {
-        let too_large = || Error::new("model", "expected less than 2^63 bytes, found more");
-        let mut entries = Vec::new();
-        let mut end = 0;
-        for tensor in schedule.iter() {
-            let layout = match tensor.kind {
-                TensorKind::Ternary => Layout::I2,
-                TensorKind::Vector => Layout::F32,
-                TensorKind::Table => table_layout(&tensor),
-            };
-            let entry = TensorEntry::place(&tensor, layout, 1.0, end).ok_or_else(too_large)?;
-            end = entry.offset + entry.length;
-            entries.push(entry);
-        }
-        let sections = place_sections(&front, entries.len(), end).ok_or_else(too_large)?;
+        let (entries, sections) = place(&front, schedule, table_layout)?;
         let tensors_offset = sections.last().map_or(0, |tensors| tensors.offset);
         output.file().seek(SeekFrom::Start(tensors_offset)).map_err(|e| output.error(&e))?;
         let buffer = Vec::with_capacity(CHUNK_BYTES);
@@ -174,6 +161,39 @@ impl<'a> ModelWriter<'a> {
             SectionId::Tensors => Vec::new(),
         }
     }
+}
+
+/// Length of the file that a [`ModelWriter`] of the same arguments writes.
+pub(super) fn file_bytes(
+    front: &Front,
+    schedule: &Schedule,
+    table_layout: impl Fn(&ExpectedTensor) -> Layout,
+) -> Result<u64, Error> {
+    let (_, sections) = place(front, schedule, table_layout)?;
+    Ok(sections.last().map_or(0, |tensors| tensors.offset + tensors.length))
+}
+
+/// Places every section and tensor; checksums and scales are yet to come.
+fn place(
+    front: &Front,
+    schedule: &Schedule,
+    table_layout: impl Fn(&ExpectedTensor) -> Layout,
+) -> Result<(Vec<TensorEntry>, Vec<SectionEntry>), Error> {
+    let too_large = || Error::new("model", "expected less than 2^63 bytes, found more");
+    let mut entries = Vec::new();
+    let mut end = 0;
+    for tensor in schedule.iter() {
+        let layout = match tensor.kind {
+            TensorKind::Ternary => Layout::I2,
+            TensorKind::Vector => Layout::F32,
+            TensorKind::Table => table_layout(&tensor),
+        };
+        let entry = TensorEntry::place(&tensor, layout, 1.0, end).ok_or_else(too_large)?;
+        end = entry.offset + entry.length;
+        entries.push(entry);
+    }
+    let sections = place_sections(front, entries.len(), end).ok_or_else(too_large)?;
+    Ok((entries, sections))
 }
 
 /// The section table, without checksums, for a payload of `payload_bytes`.

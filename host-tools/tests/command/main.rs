@@ -3,6 +3,7 @@
 mod chat_template;
 mod hub;
 mod ids;
+mod models;
 mod outputs;
 mod pack_refuses;
 mod pack_warns;
