@@ -135,6 +135,10 @@ pub(super) fn status(
                 None => absent(None),
             }
         }
+        (404, "") => refuse(
+            "expected the hub, found a server that answers with status 404 and no reason".into(),
+            format!("does HF_ENDPOINT, or a proxy, lead to a hub? Asked was {}", settings.endpoint),
+        ),
         (401 | 404, _) => absent(settings.token.as_ref()),
         (403, _) => refuse(
             format!("expected access, found it forbidden{}", said(message)),

@@ -342,6 +342,9 @@ fn what_is_not_there_is_named_before_anything_is_written() {
             assert!(stderr.contains(word), "{source}: expected {word:?} in: {stderr}");
         }
     }
+    let elsewhere = Machine::new(&format!("{}/mirror", hub.endpoint));
+    let stderr = refusal(&elsewhere.pack("hf:org/tiny"), 1);
+    assert!(stderr.contains("expected the hub") && stderr.contains("HF_ENDPOINT"), "{stderr}");
     assert!(!machine.folder.path().join("hf").exists());
     // An output that cannot be is no reason to fetch gigabytes.
     hub.requests();

@@ -233,6 +233,9 @@ impl Site {
                 _ => refusal("404 Not Found", "X-Error-Code: RevisionNotFound\r\n"),
             };
         }
+        if target.starts_with("/mirror/") {
+            return refusal("404 Not Found", "");
+        }
         let Some((revision, name)) = target.strip_prefix(&file).and_then(|rest| rest.split_once('/')) else {
             return refusal("401 Unauthorized", "X-Error-Code: RepoNotFound\r\n");
         };
