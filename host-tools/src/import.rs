@@ -10,6 +10,7 @@ pub mod hf_config;
 mod json_fields;
 mod master;
 mod packed;
+pub mod sentencepiece;
 mod stored_floats;
 pub mod tiktoken;
 pub mod tokenizer_config;

@@ -10,6 +10,8 @@ mod import;
 mod oracle;
 #[path = "tokenizer/rejections.rs"]
 mod rejections;
+#[path = "tokenizer/sentencepiece.rs"]
+mod sentencepiece;
 #[path = "tokenizer/support.rs"]
 mod support;
 #[path = "tokenizer/work.rs"]

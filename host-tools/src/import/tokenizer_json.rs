@@ -6,6 +6,7 @@
 
 mod model;
 mod pipeline;
+mod sentencepiece;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -71,10 +72,14 @@ impl AddedEntry {
 /// What was expected and found, for people.
 pub fn read(json: &[u8]) -> Result<Vocabulary, String> {
     let file: File = serde_json::from_slice(json).map_err(|e| format!("not a tokenizer.json: {e}"))?;
+    if sentencepiece::is_meant(&file) {
+        return sentencepiece::read(file);
+    }
     pipeline::check_normalizer(&file.normalizer)?;
     let split = pipeline::split(&file.pre_tokenizer)?;
     pipeline::check_decoder(&file.decoder)?;
     let model = Model::read(file.model)?;
+    model.check_byte_level()?;
     let (prefix_ids, suffix_ids) = pipeline::affixes(&file.post_processor)?;
 
     let mut texts = model.texts()?;

@@ -11,7 +11,8 @@
 mod encode;
 mod stretch;
 
-pub(super) use stretch::{MARK, Stretch};
+pub use stretch::MARK;
+pub(super) use stretch::Stretch;
 
 use super::error::TokenizerError;
 

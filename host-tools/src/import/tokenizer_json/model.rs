@@ -8,7 +8,7 @@ use ternlet_runtime::config::MAX_VOCAB;
 
 use super::byte_alphabet;
 
-/// A byte-level BPE model.
+/// A BPE model, of bytes or of SentencePiece.
 #[derive(Debug, Deserialize)]
 pub(super) struct Model {
     pub(super) vocab: HashMap<String, u32>,
@@ -22,7 +22,9 @@ pub(super) struct Model {
     #[serde(default)]
     end_of_word_suffix: Option<String>,
     #[serde(default)]
-    byte_fallback: bool,
+    pub(super) byte_fallback: bool,
+    #[serde(default)]
+    pub(super) fuse_unk: bool,
     #[serde(default)]
     unk_token: Option<String>,
 }
@@ -56,13 +58,41 @@ impl Model {
             (model.dropout.is_some_and(|dropout| dropout != 0.0), "dropout"),
             (is_set(&model.continuing_subword_prefix), "continuing_subword_prefix"),
             (is_set(&model.end_of_word_suffix), "end_of_word_suffix"),
-            (model.byte_fallback, "byte_fallback (SentencePiece)"),
-            (is_set(&model.unk_token) && model.byte_ids().contains(&None), "unk_token with bytes left out"),
         ];
         match unsupported.iter().find(|(is_used, _)| *is_used) {
             Some((_, what)) => Err(format!("model: {what} is not supported")),
             None => Ok(model),
         }
+    }
+
+    /// Refuses what does not go with bytes in disguise.
+    pub(super) fn check_byte_level(&self) -> Result<(), String> {
+        let has_unknown = self.unk_token.as_ref().is_some_and(|token| !token.is_empty());
+        if self.byte_fallback {
+            return Err("model: byte_fallback (SentencePiece) is not supported with ByteLevel".into());
+        }
+        if has_unknown && self.byte_ids().contains(&None) {
+            return Err("model: unk_token with bytes left out is not supported".into());
+        }
+        Ok(())
+    }
+
+    /// The unknown token, if there is one.
+    pub(super) fn unknown_id(&self) -> Result<Option<u32>, String> {
+        let Some(text) = self.unk_token.as_ref() else { return Ok(None) };
+        match self.vocab.get(text) {
+            Some(id) => Ok(Some(*id)),
+            None => Err(format!("model: unk_token {text:?} is not in the vocabulary")),
+        }
+    }
+
+    /// The token that is written `<0x0A>` for each byte.
+    pub(super) fn named_byte_ids(&self) -> [Option<u32>; 256] {
+        let mut ids = [None; 256];
+        for (byte, id) in (0..=255u8).zip(&mut ids) {
+            *id = self.vocab.get(&format!("<0x{byte:02X}>")).copied();
+        }
+        ids
     }
 
     /// The text of each id; empty for ids left out.

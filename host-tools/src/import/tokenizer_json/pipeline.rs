@@ -143,7 +143,7 @@ fn template_affixes(template: &Value) -> Result<Affixes, String> {
 }
 
 /// The steps of a component: those of a sequence, itself, or none for null.
-fn steps<'v>(component: &'v Value, list: &str) -> Vec<&'v Value> {
+pub(super) fn steps<'v>(component: &'v Value, list: &str) -> Vec<&'v Value> {
     match component {
         Value::Null => Vec::new(),
         _ if kind(component) == "Sequence" => {
@@ -153,6 +153,6 @@ fn steps<'v>(component: &'v Value, list: &str) -> Vec<&'v Value> {
     }
 }
 
-fn kind(component: &Value) -> &str {
+pub(super) fn kind(component: &Value) -> &str {
     component["type"].as_str().unwrap_or("nothing")
 }

@@ -5,7 +5,7 @@
 use super::WordStart;
 
 /// What SentencePiece writes for a space: U+2581, lower one eighth block.
-pub(crate) const MARK: char = '\u{2581}';
+pub const MARK: char = '\u{2581}';
 const MARK_BYTES: [u8; 3] = [0xe2, 0x96, 0x81];
 
 /// Text, and whether a space is put before it.
