@@ -24,7 +24,7 @@ pub(crate) fn byte_bar() -> ProgressBar {
 /// A bar over the bytes of a download, of which `done` were there before.
 pub(crate) fn file_bar(name: &str, done: u64, total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total).with_position(done).with_message(name.to_owned());
-    let template = "{msg} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+    let template = "{msg} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }

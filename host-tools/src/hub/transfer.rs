@@ -100,7 +100,11 @@ impl Transfer<'_> {
                     .set_len(content.size)
                     .and_then(|()| part.file.sync_all())
                     .map_err(|e| broken(&e))?;
-                return fs::rename(&path, &blob).map_err(|e| write_error(&blob, &e));
+                return match fs::rename(&path, &blob) {
+                    // Where locks do not hold, another program may have been as far a moment earlier.
+                    Err(e) if !blob.exists() => Err(write_error(&blob, &e)),
+                    _ => Ok(()),
+                };
             }
             fs::remove_file(&path).map_err(|e| broken(&e))?;
             let problem = format!("expected {} {}, found {found}", content.algorithm(), content.etag);

@@ -9,7 +9,8 @@ use core::time::Duration;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
 use std::time::Instant;
 
 use server::{COMMIT, Fault, Hub};
@@ -370,6 +371,30 @@ fn a_renamed_model_is_followed_and_weights_in_other_forms_are_listed() {
     let stderr = refusal(&Machine::new(&hub.endpoint).pack("hf:org/tiny"), 1);
     assert!(stderr.contains("pytorch_model.bin") && stderr.contains("safetensors"), "{stderr}");
     assert!(!hub.requests().iter().any(|line| line.contains("resolve")));
+}
+
+#[test]
+fn a_file_that_another_program_fetches_is_waited_for() {
+    let hub = Hub::serve(&golden());
+    let machine = Machine::new(&hub.endpoint);
+    // Held as Hugging Face's programs hold it, and let go after a moment.
+    let locks = machine.folder.path().join("hf/hub/.locks/models--org--tiny");
+    fs::create_dir_all(&locks).expect("created");
+    let lock =
+        fs::File::create(locks.join(format!("{}.lock", hub.etag("model.safetensors")))).expect("created");
+    lock.lock().expect("free");
+    let mut command = machine.command("hf:org/tiny");
+    let program = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let start = Instant::now();
+    while !hub.requests().iter().any(|line| line.starts_with("HEAD") && line.ends_with("model.safetensors")) {
+        assert!(start.elapsed() < Duration::from_secs(60), "it asks for nothing");
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(hub.requests(), [""; 0], "expected it to wait");
+    drop(lock);
+    let stderr = success(&program.wait_with_output().expect("it ends"));
+    assert!(stderr.contains("another program is fetching it"), "{stderr}");
 }
 
 #[test]
