@@ -25,11 +25,40 @@ pub(crate) const SMALL: &str = r#"{
         "merges": [["a", "b"], ["a", "a"], ["Ġ", "ab"]]}
 }"#;
 
+/// The same of the SentencePiece kind: characters, bytes, an unknown token, added tokens of both passes.
+pub(crate) const SMALL_PIECES: &str = r#"{
+    "added_tokens": [
+        {"id": 0, "content": "<unk>", "special": true, "normalized": false},
+        {"id": 1, "content": "<s>", "special": true, "normalized": false},
+        {"id": 9, "content": "<sx", "special": false, "normalized": true}
+    ],
+    "normalizer": {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "▁"}, {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+    "pre_tokenizer": null,
+    "post_processor": {"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}},
+    "decoder": {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+    "model": {"type": "BPE", "byte_fallback": true, "fuse_unk": true, "unk_token": "<unk>",
+        "vocab": {"<unk>": 0, "<s>": 1, "<0xC3>": 2, "<0xA9>": 3, "▁": 4, "a": 5, "b": 6, "ab": 7, "▁ab": 8},
+        "merges": [["a", "b"], ["▁", "ab"]]}
+}"#;
+
 /// The TOKENIZER section of `SMALL`.
 pub(crate) fn small_section() -> Vec<u8> {
-    tokenizer_json::read(SMALL.as_bytes())
-        .and_then(|vocabulary| vocabulary.section())
-        .expect("SMALL is complete")
+    section_of(SMALL)
+}
+
+/// The TOKENIZER section of `SMALL_PIECES`.
+pub(crate) fn small_pieces_section() -> Vec<u8> {
+    section_of(SMALL_PIECES)
+}
+
+fn section_of(json: &str) -> Vec<u8> {
+    let vocabulary = tokenizer_json::read(json.as_bytes()).expect("a complete file");
+    vocabulary.section().expect("a complete vocabulary")
 }
 
 /// Uses every table of whatever tokenizer the section gives.
@@ -56,8 +85,22 @@ fn the_small_tokenizer_works() {
 }
 
 #[test]
+fn the_small_pieces_work() {
+    let section = small_pieces_section();
+    let tokenizer = Tokenizer::parse(&section).unwrap();
+    assert_eq!(encode(&tokenizer, "<s>ab ab▁a", Specials::Recognise), [1, 8, 8, 4, 5]);
+    assert_eq!(encode(&tokenizer, "é <sx!?b", Specials::Recognise), [4, 2, 3, 9, 0, 6]);
+    assert_eq!(encode(&tokenizer, "<s>", Specials::AsText), [4, 0]);
+    assert_eq!((tokenizer.special_id(b"<s>"), tokenizer.special_id(b"<sx")), (Some(1), None));
+    assert_eq!(decode(&tokenizer, &[1, 8, 2, 3, 9, 2], true), "abé <sx\u{fffd}");
+}
+
+#[test]
 fn a_section_cut_or_extended_is_refused() {
-    let section = small_section();
+    [small_section(), small_pieces_section()].iter().for_each(|section| cut_and_extend(section));
+}
+
+fn cut_and_extend(section: &[u8]) {
     for end in 0..section.len() {
         let error = Tokenizer::parse(&section[..end]).map(|_| ()).unwrap_err();
         let expected = if end < HEADER_BYTES {
@@ -67,23 +110,24 @@ fn a_section_cut_or_extended_is_refused() {
         };
         assert_eq!(error, expected);
     }
-    let longer = [&section[..], &[0]].concat();
+    let longer = [section, &[0]].concat();
     let expected = TokenizerError::WrongLength { need: section.len(), have: longer.len() };
     assert_eq!(Tokenizer::parse(&longer).map(|_| ()), Err(expected));
 }
 
 #[test]
 fn any_damaged_byte_gives_an_error_or_a_tokenizer_that_ends() {
-    let section = small_section();
-    let mut damaged = section.clone();
-    for at in 0..section.len() {
-        // Every bit, and the values that make counts and ids extreme.
-        let flips = (0..8).map(|bit| section[at] ^ 1 << bit);
-        for byte in flips.chain([0, 1, 0x7f, 0xff]) {
-            damaged[at] = byte;
-            exercise(&damaged);
+    for section in [small_section(), small_pieces_section()] {
+        let mut damaged = section.clone();
+        for at in 0..section.len() {
+            // Every bit, and the values that make counts and ids extreme.
+            let flips = (0..8).map(|bit| section[at] ^ 1 << bit);
+            for byte in flips.chain([0, 1, 0x7f, 0xff]) {
+                damaged[at] = byte;
+                exercise(&damaged);
+            }
+            damaged[at] = section[at];
         }
-        damaged[at] = section[at];
+        assert_eq!(damaged, section);
     }
-    assert_eq!(damaged, section);
 }

@@ -3,11 +3,19 @@
 use ternlet_runtime::tokenizer::layout::{HEADER_BYTES, Header};
 use ternlet_runtime::{Tokenizer, TokenizerError};
 
-use super::damage::small_section;
+use super::damage::{small_pieces_section, small_section};
 
 /// Writes `value` at byte `at` and returns the refusal.
 fn refusal(at: usize, value: u32) -> TokenizerError {
-    let mut section = small_section();
+    refusal_in(small_section(), at, value)
+}
+
+/// The same in the SentencePiece section.
+fn pieces_refusal(at: usize, value: u32) -> TokenizerError {
+    refusal_in(small_pieces_section(), at, value)
+}
+
+fn refusal_in(mut section: Vec<u8>, at: usize, value: u32) -> TokenizerError {
     section[at..at + 4].copy_from_slice(&value.to_le_bytes());
     refusal_of(&section)
 }
@@ -24,6 +32,7 @@ struct Offsets {
     merge_starts: usize,
     merge_pairs: usize,
     merge_ids: usize,
+    characters: usize,
     word_slots: usize,
     added_ids: usize,
     added_starts: usize,
@@ -33,8 +42,11 @@ struct Offsets {
 }
 
 fn offsets() -> Offsets {
-    let section = small_section();
-    let header = Header::decode(&section).expect("the small section");
+    offsets_in(&small_section())
+}
+
+fn offsets_in(section: &[u8]) -> Offsets {
+    let header = Header::decode(section).expect("a small section");
     let n = |count: u32| count as usize;
     let token_starts = HEADER_BYTES;
     let special_bits = token_starts + 4 * (n(header.n_tokens) + 1);
@@ -42,7 +54,8 @@ fn offsets() -> Offsets {
     let merge_starts = byte_ids + 4 * 256;
     let merge_pairs = merge_starts + 4 * (n(header.n_tokens) + 1);
     let merge_ids = merge_pairs + 8 * n(header.n_merges);
-    let word_slots = merge_ids + 4 * n(header.n_ranks);
+    let characters = merge_ids + 4 * n(header.n_ranks);
+    let word_slots = characters + 8 * n(header.n_characters);
     let added_ids = word_slots + 4 * n(header.n_word_slots);
     let added_starts = added_ids + 4 * n(header.n_added);
     let added_flags = added_starts + 4 * (n(header.n_added) + 1);
@@ -54,6 +67,7 @@ fn offsets() -> Offsets {
         merge_starts,
         merge_pairs,
         merge_ids,
+        characters,
         word_slots,
         added_ids,
         added_starts,
@@ -84,6 +98,9 @@ fn t03_an_unknown_kind() {
 #[test]
 fn t04_an_unknown_pre_tokenizer() {
     assert_eq!(refusal(4, 0), TokenizerError::UnknownSplit { found: 0 });
+    assert_eq!(refusal(4, 99), TokenizerError::UnknownSplit { found: 99 });
+    // SentencePiece has none.
+    assert_eq!(pieces_refusal(4, 1), TokenizerError::UnknownSplit { found: 1 });
 }
 
 #[test]
@@ -108,11 +125,17 @@ fn t05_a_count_out_of_range() {
     let not_a_power =
         TokenizerError::CountOutOfRange { name: "n_word_slots", min: 0, max: 1 << 22, found: 3 };
     assert_eq!(refusal(24, 3), not_a_power);
+    let too_many = TokenizerError::CountOutOfRange { name: "n_characters", min: 0, max: 10, found: 11 };
+    assert_eq!(pieces_refusal(56, 11), too_many);
 }
 
 #[test]
 fn t06_a_reserved_byte_that_is_used() {
-    assert_eq!(refusal(60, 1), TokenizerError::ReservedNotZero { offset: 60 });
+    // What SentencePiece has there means nothing to bytes.
+    for offset in [52, 56, 60] {
+        assert_eq!(refusal(offset, 1), TokenizerError::ReservedNotZero { offset });
+    }
+    assert_eq!(pieces_refusal(48, 1), TokenizerError::ReservedNotZero { offset: 48 });
 }
 
 #[test]
@@ -140,6 +163,11 @@ fn t08_an_id_outside_the_vocabulary() {
     ];
     for (at, table) in tables {
         assert_eq!(refusal(at, 10), TokenizerError::IdOutOfRange { table, index: 0, found: 10 });
+    }
+    let at = offsets_in(&small_pieces_section()).characters;
+    let of_pieces = [(at + 4, "characters"), (60, "unknown_id")];
+    for (at, table) in of_pieces {
+        assert_eq!(pieces_refusal(at, 10), TokenizerError::IdOutOfRange { table, index: 0, found: 10 });
     }
 }
 
@@ -179,4 +207,21 @@ fn t13_an_undefined_flag() {
     let error = |table| TokenizerError::UnknownFlag { table, index: 0 };
     assert_eq!(refusal(special_bits, 1 << 10), error("special_bits"));
     assert_eq!(refusal(added_flags, 16), error("added_flags"));
+}
+
+#[test]
+fn t14_an_undefined_setting() {
+    for found in [3, 3 << 4, 3 << 7, 1 << 9, 1 << 31] {
+        assert_eq!(pieces_refusal(52, found), TokenizerError::UnknownSetting { found });
+    }
+}
+
+#[test]
+fn t15_characters_that_do_not_ascend_or_are_none() {
+    let at = offsets_in(&small_pieces_section()).characters;
+    // A space, a, b; then their ids.
+    assert_eq!(pieces_refusal(at + 8, 32), TokenizerError::BadCharacter { index: 1 });
+    for surrogate_or_beyond in [0xd800, 0x11_0000] {
+        assert_eq!(pieces_refusal(at + 16, surrogate_or_beyond), TokenizerError::BadCharacter { index: 2 });
+    }
 }
