@@ -12,7 +12,7 @@ mod tests;
 use core::fmt;
 
 use crate::chat_template::{ChatTemplate, Content, Item};
-use crate::tokenizer::{EncodeError, SinkFull, Specials, Tokenizer};
+use crate::tokenizer::{Before, EncodeError, SinkFull, Specials, Tokenizer};
 
 /// Turns that are remembered one by one; older ones are dropped first when there are more.
 const MAX_TURNS: usize = 256;
@@ -78,6 +78,8 @@ struct Encoder<'e, 'a> {
     n_text: usize,
     bpe: &'e mut [u32],
     sink: IdSink<'e>,
+    /// What stands before the pending text; ids that the tokenizer puts before every text do not count.
+    before: Before,
 }
 
 impl Encoder<'_, '_> {
@@ -99,6 +101,7 @@ impl Encoder<'_, '_> {
                 Item::Special(id) => {
                     self.flush()?;
                     self.sink.push(id);
+                    self.before = Before::Token;
                 }
             }
         }
@@ -118,7 +121,9 @@ impl Encoder<'_, '_> {
             sink.push(id);
             Ok(())
         };
-        self.tokenizer.encode(text, Specials::AsText, self.bpe, &mut push).map_err(PromptError::Encode)
+        let before = core::mem::replace(&mut self.before, Before::Text);
+        let encoded = self.tokenizer.encode_after(before, text, Specials::AsText, self.bpe, &mut push);
+        encoded.map_err(PromptError::Encode)
     }
 }
 
@@ -246,7 +251,8 @@ impl<'a> Conversation<'a> {
         self.reset();
         let have = self.history.len();
         let sink = IdSink { ids: &mut *self.history, n: 0 };
-        let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink };
+        let before = Before::Nothing;
+        let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink, before };
         if let Some(bos) = bos {
             e.sink.push(bos);
         }
@@ -293,6 +299,11 @@ impl<'a> Conversation<'a> {
         is_first: bool,
         buffers: &mut EncodeBuffers<'_>,
     ) -> Result<EncodedTurn, PromptError> {
+        let before = match self.history[..self.n].last() {
+            Some(last) if !is_first && tokenizer.is_special(*last) => Before::Token,
+            Some(_) if !is_first => Before::Text,
+            _ => Before::Nothing,
+        };
         // A first turn is tried out beside an existing history: it must not overwrite it.
         let (ids, n) = match (is_first, self.n) {
             (true, 0) => (&mut *self.history, 0),
@@ -300,7 +311,7 @@ impl<'a> Conversation<'a> {
             (false, n) => (&mut *self.history, n),
         };
         let sink = IdSink { ids, n };
-        let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink };
+        let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink, before };
         let with_system = !system.is_empty();
         if is_first {
             // What the tokenizer puts before a text stands once, whether the template writes it or not.

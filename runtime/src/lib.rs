@@ -42,5 +42,5 @@ pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_colum
 pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
 pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};
 pub use session::{SelfTestError, SelfTestReport, Session, SessionError};
-pub use tokenizer::{EncodeError, SinkFull, Specials, StreamDecoder, Tokenizer, TokenizerError};
+pub use tokenizer::{Before, EncodeError, SinkFull, Specials, StreamDecoder, Tokenizer, TokenizerError};
 pub use transformer::{ForwardError, Row, Transformer};

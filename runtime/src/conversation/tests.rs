@@ -1,12 +1,13 @@
 //! Conversations over a tokenizer of single bytes: what starts them, what is dropped, what is empty
 
 use std::vec;
-use std::vec::Vec;
+use std::{string::String, vec::Vec};
 
 use super::{Conversation, EncodeBuffers, PromptError};
 use crate::chat_template::{BY_PLACE, ChatTemplate, SYSTEM_OPENS_TURN, TEXT_ITEM, TRIMS_CONTENT};
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::layout::{Header, Kind};
+use crate::tokenizer::sentencepiece::{Leading, Prefix, SentencePiece, WordStart};
 use crate::tokenizer::split::Split;
 
 const BOS: u32 = 256;
@@ -16,10 +17,31 @@ fn bytes_of(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
     words.into_iter().flat_map(u32::to_le_bytes).collect()
 }
 
-/// One token for each byte, and two without bytes; the first of those stands before every text.
+/// One token for each byte, and two special ones without bytes; the first of those stands before every text.
 fn tokenizer_section() -> Vec<u8> {
+    section_of_kind(Kind::ByteLevel(Split::Llama3))
+}
+
+/// The same ids for SentencePiece, where all of ASCII are characters and a space is put in front.
+fn pieces_section(prefix: Prefix) -> Vec<u8> {
+    section_of_kind(Kind::SentencePiece(SentencePiece {
+        prefix,
+        prefix_spares_spaces: false,
+        second_pass_sees_prefix: false,
+        word_start: WordStart::Nowhere,
+        fuses_unknown: false,
+        leading: Leading::OneSpace,
+        unknown_id: None,
+    }))
+}
+
+fn section_of_kind(kind: Kind) -> Vec<u8> {
+    let n_characters = match kind {
+        Kind::ByteLevel(_) => 0,
+        Kind::SentencePiece(_) => 128,
+    };
     let header = Header {
-        kind: Kind::ByteLevel(Split::Llama3),
+        kind,
         n_tokens: 258,
         n_token_bytes: 256,
         n_merges: 0,
@@ -30,10 +52,13 @@ fn tokenizer_section() -> Vec<u8> {
         n_added_bytes: 0,
         n_prefix: 1,
         n_suffix: 0,
-        n_characters: 0,
+        n_characters,
     };
     let token_starts = (0..=256).chain([256, 256]);
-    let arrays = token_starts.chain([0; 9]).chain(0..256).chain([0; 259]).chain([0]).chain([BOS]);
+    let special_bits = [0; 8].into_iter().chain([3]);
+    let characters = (0..n_characters).flat_map(|code_point| [code_point, code_point]);
+    let arrays =
+        token_starts.chain(special_bits).chain(0..256).chain([0; 259]).chain(characters).chain([0, BOS]);
     [&header.encode()[..], &bytes_of(arrays), &(0..=255).collect::<Vec<u8>>()].concat()
 }
 
@@ -61,6 +86,40 @@ fn a_conversation_starts_with_the_tokenizers_prefix_exactly_once() {
         let text = |text: &'static str| text.bytes().map(u32::from);
         let expected = [BOS].into_iter().chain(text("S:be")).chain([EOT]).chain(text("U:hi")).chain([EOT]);
         assert!(conversation.ids().iter().copied().eq(expected), "{:?}", conversation.ids());
+    }
+}
+
+#[test]
+fn a_space_is_put_before_text_where_a_whole_conversation_would_have_it() {
+    // A special token behind both sides, behind the user alone, behind neither.
+    let both = section_of([0, 0, 0, 1, 1, 1, 2, 3], &[[TEXT_ITEM, 2], [EOT, 2], [EOT, 2]], "U:");
+    let user = section_of([0, 0, 0, 1, 1, 1, 2, 2], &[[TEXT_ITEM, 2], [EOT, 2]], "U:");
+    let neither = section_of([0, 0, 0, 1, 1, 1, 2, 2], &[[TEXT_ITEM, 2], [TEXT_ITEM, 3]], "U:;");
+    let cases: [(Prefix, &[u8], &str); 6] = [
+        (Prefix::Never, &both, "^U:hi$ok$U:hi$"),
+        (Prefix::TextStart, &both, "^ U:hi$ok$U:hi$"),
+        (Prefix::EveryStretch, &both, "^ U:hi$ok$ U:hi$"),
+        (Prefix::EveryStretch, &user, "^ U:hi$okU:hi$"),
+        (Prefix::TextStart, &neither, "^ U:hi;okU:hi;"),
+        (Prefix::EveryStretch, &neither, "^ U:hi;okU:hi;"),
+    ];
+    for (prefix, template, expected) in cases {
+        let section = pieces_section(prefix);
+        let tokenizer = Tokenizer::parse(&section).unwrap();
+        let template = ChatTemplate::parse(template).unwrap();
+        let (mut history, mut text, mut bpe) = ([0; 64], [0; 64], [0; 128]);
+        let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
+        let mut conversation = Conversation::new(&mut history);
+        conversation.push_user(&tokenizer, &template, "", "hi", 0, &mut buffers).unwrap();
+        b"ok".iter().for_each(|byte| assert!(conversation.push_answer(u32::from(*byte))));
+        conversation.close_turn();
+        conversation.push_user(&tokenizer, &template, "", "hi", 0, &mut buffers).unwrap();
+        let written = conversation.ids().iter().map(|id| match *id {
+            BOS => '^',
+            EOT => '$',
+            id => char::from_u32(id).unwrap(),
+        });
+        assert_eq!(written.collect::<String>(), expected, "{prefix:?}");
     }
 }
 
