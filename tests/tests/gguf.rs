@@ -16,6 +16,8 @@ mod i2s_order;
 mod model;
 #[path = "gguf/refusals.rs"]
 mod refusals;
+#[path = "gguf/same_model.rs"]
+mod same_model;
 #[path = "gguf/ternary.rs"]
 mod ternary;
 #[path = "gguf/tokenizer.rs"]

@@ -77,6 +77,16 @@ fn every_refusal_names_its_object_and_the_way_out() {
             &["llama.logit_scale", "known", "0.5"],
         ),
         case("llama", |f| f.set("llama.vocab_size", Field::U32(9)), &[]),
+        case(
+            "bitnet-25",
+            |f| f.remove("bitnet-25.rope.freq_base"),
+            &["bitnet-25.rope.freq_base", "no such key"],
+        ),
+        case("llama", |f| f.remove("llama.rope.freq_base"), &[]),
+        case("llama", |f| f.set("llama.pooling_type", Field::U32(1)), &["llama.pooling_type", "found 1"]),
+        case("qwen3", |_| (), &["qwen3.pooling_type", "no such key", "1_Pooling"]),
+        case("qwen3", |f| f.set("qwen3.pooling_type", Field::U32(1)), &["qwen3.pooling_type", "found 1"]),
+        case("qwen3", |f| f.set("qwen3.pooling_type", Field::U32(3)), &["norm", "found none"]),
         case("bitnet", |f| f.remove("bitnet.attention.key_length"), &["value_length", "256", "found 8"]),
         case(
             "bitnet",

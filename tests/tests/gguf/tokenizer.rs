@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use ternlet::import::foreign_model::ImportOptions;
 use ternlet::import::gguf::Gguf as Importer;
+use ternlet::import::sentencepiece::{self, TokenizerOptions};
 use ternlet::import::tokenizer_json;
 use ternlet::pack::Source as _;
 use ternlet_runtime::Tokenizer;
@@ -104,6 +105,42 @@ fn a_llama_3_vocabulary_is_that_of_its_tokenizer_json() {
         assert_eq!(source.config().bos_token_id, Some(2038));
         assert_eq!(source.config().eos_token_ids[..], [2039, 2047]);
     }
+}
+
+#[test]
+fn a_sentencepiece_vocabulary_is_that_of_its_model() {
+    let json = json("tokenizer_spm_bytefallback/tokenizer.json");
+    let vocab = json["model"]["vocab"].as_object().expect("a vocabulary");
+    let mut tokens = vec![Field::text(""); vocab.len()];
+    for (text, id) in vocab {
+        tokens[index(id)] = Field::text(text);
+    }
+    // The unknown token, two control tokens, 256 bytes; then pieces, each scored by its place as training leaves it.
+    let kind = |id| match id {
+        0 => 2,
+        1 | 2 => 3,
+        3..259 => 6,
+        _ => 1,
+    };
+    let score = |id: u16| if id < 259 { 0.0 } else { 259.0 - f32::from(id) };
+    let mut file = file("bitnet");
+    file.set("tokenizer.ggml.model", Field::text("llama"));
+    file.set(
+        "tokenizer.ggml.scores",
+        Field::List((0..).take(vocab.len()).map(|id| Field::F32(score(id))).collect()),
+    );
+    file.set(
+        "tokenizer.ggml.token_type",
+        Field::List((0..vocab.len()).map(|id| Field::I32(kind(id))).collect()),
+    );
+    file.set("tokenizer.ggml.tokens", Field::List(tokens));
+    let model = fs::read(golden("tokenizer_spm_bytefallback/tokenizer.model")).expect("a golden file");
+    let vocabulary = sentencepiece::read(&model, &TokenizerOptions::default()).expect("a tokenizer");
+    assert!(imported(&file) == vocabulary.section());
+
+    file.set("tokenizer.ggml.scores", Field::List(vec![Field::F32(-1000.0); vocab.len()]));
+    let error = imported(&file).expect_err("scores without an order");
+    assert!(error.contains("tokenizer.ggml.scores") && error.contains("the same for all"), "{error}");
 }
 
 #[test]

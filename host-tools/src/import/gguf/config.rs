@@ -3,6 +3,7 @@
 //! An architecture's keys all start with its name. Keys that no supported model sets to anything but one value must
 //! have that value; a key that is not known at all is refused, as it may change what the model computes.
 
+use ternlet_runtime::Pooling;
 use ternlet_runtime::config::{Config, HiddenAct, MAX_EOS_TOKENS, SamplingDefaults};
 
 use super::fields::{Fields, brief};
@@ -20,6 +21,8 @@ pub(super) enum Architecture {
     BitnetRelu2,
     /// `llama`: Llama and Falcon3 with ternary projections.
     Llama,
+    /// `qwen3`: BitNet Embedding, Qwen3 with a norm inside every projection.
+    Qwen3,
 }
 
 /// What an architecture's keys say.
@@ -37,7 +40,7 @@ const NEUTRAL_KEYS: [&str; 4] =
     ["vocab_size", "rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"];
 
 /// Keys that are read here.
-const READ_KEYS: [&str; 15] = [
+const READ_KEYS: [&str; 16] = [
     "block_count",
     "context_length",
     "embedding_length",
@@ -53,6 +56,7 @@ const READ_KEYS: [&str; 15] = [
     "rope.scaling.factor",
     "rope.scale_linear",
     "hidden_activation",
+    "pooling_type",
 ];
 
 /// Keys with the only value under which they change nothing.
@@ -74,10 +78,11 @@ impl Shape {
             "bitnet" => Architecture::Bitnet,
             "bitnet-25" | "bitnet-b1.58" => Architecture::BitnetRelu2,
             "llama" => Architecture::Llama,
+            "qwen3" => Architecture::Qwen3,
             found => {
                 return Err(Error::new(
                     "general.architecture",
-                    format!("expected bitnet, bitnet-25, bitnet-b1.58 or llama, found {found:?}"),
+                    format!("expected bitnet, bitnet-25, bitnet-b1.58, llama or qwen3, found {found:?}"),
                 )
                 .hint("ternlet runs ternary models of these kinds only"));
             }
@@ -87,6 +92,7 @@ impl Shape {
         let dim = keys.required_u32("embedding_length")?;
         let n_heads = keys.required_u32("attention.head_count")?;
         let head_dim = keys.head_dim(dim, n_heads)?;
+        let norm_eps = keys.norm_eps()?;
         let config = Config {
             name: printable(name),
             dim,
@@ -97,15 +103,14 @@ impl Shape {
             head_dim,
             vocab_size: 1,
             max_seq_len: keys.required_u32("context_length")?,
-            norm_eps: keys.norm_eps()?,
+            norm_eps,
             hidden_act: keys.hidden_act(architecture)?,
-            has_sub_norms: architecture != Architecture::Llama,
-            has_qk_norm: false,
-            linear_norm_eps: None,
-            pooling: None,
+            has_sub_norms: matches!(architecture, Architecture::Bitnet | Architecture::BitnetRelu2),
+            has_qk_norm: architecture == Architecture::Qwen3,
+            linear_norm_eps: (architecture == Architecture::Qwen3).then_some(norm_eps),
+            pooling: keys.pooling(architecture)?,
             tied_embedding: true,
-            // llama.cpp's default.
-            rope_theta: keys.f64("rope.freq_base")?.unwrap_or(10_000.0),
+            rope_theta: keys.rope_theta(architecture)?,
             bos_token_id: fields.u32("tokenizer.ggml.bos_token_id")?,
             eos_token_ids: eos_token_ids(fields)?,
             sampling: SamplingDefaults::default(),
@@ -208,6 +213,39 @@ impl Keys<'_> {
         )]
         eps.map(|eps| eps as f32)
             .ok_or_else(|| Error::new(self.key(KEY), "expected a number, found no such key"))
+    }
+
+    /// The base of the rotary frequencies; llama.cpp's default, which 1bitLLM's and the first Llama models have, where
+    /// the key is absent.
+    fn rope_theta(&self, architecture: Architecture) -> Result<f64, Error> {
+        const KEY: &str = "rope.freq_base";
+        match (self.f64(KEY)?, architecture) {
+            (Some(theta), _) => Ok(theta),
+            (None, Architecture::Bitnet | Architecture::Llama) => Ok(10_000.0),
+            (None, Architecture::BitnetRelu2 | Architecture::Qwen3) => {
+                Err(Error::new(self.key(KEY), "expected a number, found no such key").hint(
+                    "the converter lost it (rope_parameters in config.json); pack the original checkpoint",
+                ))
+            }
+        }
+    }
+
+    /// Which token's state is the output of an embedding model. Codes are those of `llama_pooling_type`.
+    fn pooling(&self, architecture: Architecture) -> Result<Option<Pooling>, Error> {
+        const KEY: &str = "pooling_type";
+        const LAST: u32 = 3;
+        match (architecture, self.u32(KEY)?) {
+            (Architecture::Qwen3, Some(LAST)) => Ok(Some(Pooling::LastToken)),
+            (Architecture::Qwen3, found) => {
+                let found = found.map_or_else(|| "no such key".into(), |code| code.to_string());
+                Err(Error::new(self.key(KEY), format!("expected {LAST}, the last token, found {found}"))
+                    .hint("the converter found no 1_Pooling/config.json; pack the original checkpoint"))
+            }
+            (_, None | Some(0)) => Ok(None),
+            (_, Some(found)) => {
+                Err(Error::new(self.key(KEY), format!("expected none for a model of text, found {found}")))
+            }
+        }
     }
 
     fn hidden_act(&self, architecture: Architecture) -> Result<HiddenAct, Error> {

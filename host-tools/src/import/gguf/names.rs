@@ -19,6 +19,15 @@ pub(super) fn stem(tensor: &ExpectedTensor) -> Option<String> {
         Role::WUp => "ffn_up",
         Role::FfnSubNorm => "ffn_sub_norm",
         Role::WDown => "ffn_down",
+        Role::QNorm => "attn_q_norm",
+        Role::KNorm => "attn_k_norm",
+        Role::WqNorm => "attn_q_norm_in",
+        Role::WkNorm => "attn_k_norm_in",
+        Role::WvNorm => "attn_v_norm_in",
+        Role::WoNorm => "attn_output_norm_in",
+        Role::WGateNorm => "ffn_gate_norm_in",
+        Role::WUpNorm => "ffn_up_norm_in",
+        Role::WDownNorm => "ffn_down_norm_in",
         _ => return None,
     };
     Some(format!("blk.{}.{within_layer}", tensor.layer))
