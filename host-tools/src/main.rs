@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use ternlet::error;
 
 use crate::commands::{
-    bench, chat, inspect, logits, models, pack, perplexity, run, selftest, synth, tokenize, verify,
+    bench, chat, embed, inspect, logits, models, pack, perplexity, run, selftest, synth, tokenize, verify,
 };
 use crate::output::note;
 
@@ -56,6 +56,8 @@ enum Command {
     Chat(chat::ChatArgs),
     /// Continue one prompt
     Run(run::RunArgs),
+    /// Turn texts into vectors with an embedding model
+    Embed(embed::EmbedArgs),
     /// Write all logits of a list of ids, and print their hash
     Logits(logits::LogitsArgs),
     /// Mean negative log-likelihood and perplexity of a list of ids
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
     finish(match command {
         Command::Chat(args) => chat::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Embed(args) => embed::run(&args),
         Command::Pack(args) => pack::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Inspect(args) => inspect::run(&args),

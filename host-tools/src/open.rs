@@ -5,7 +5,9 @@ use std::thread::available_parallelism;
 
 use clap::{Args, ValueEnum};
 use ternlet_kernels::{Backend, CpuFeatures, Kernels};
-use ternlet_runtime::{ARENA_ALIGN, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Session, ThreadPool};
+use ternlet_runtime::{
+    ARENA_ALIGN, ForwardError, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Session, ThreadPool,
+};
 
 use crate::error::Error;
 use crate::shipped;
@@ -71,9 +73,35 @@ impl RunFlags {
     }
 }
 
+/// What a model must give for a command to work with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gives {
+    /// Logits: it predicts tokens.
+    Logits,
+    /// One vector for a text: an embedding model.
+    Embeddings,
+    /// The one or the other.
+    Either,
+}
+
+impl Gives {
+    /// Refuses a model of the other kind, with the command that takes it.
+    fn check(self, name: &str, model: &Model<'_>) -> Result<(), Error> {
+        match (self, model.config().pooling) {
+            (Self::Logits, Some(_)) => Err(Error::new(name, ForwardError::NoLogits)
+                .hint(format!("ternlet embed {name} --text TEXT gives the vector"))),
+            (Self::Embeddings, None) => Err(Error::new(name, ForwardError::NoEmbedding)
+                .hint(format!("ternlet run {name} --prompt TEXT continues the text"))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What a command needs of its session, beside the flags.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needs {
+    /// What the model must give.
+    pub(crate) gives: Gives,
     /// Positions; `None`: 4096 or the model's own maximum, if that is less.
     pub(crate) context: Option<u32>,
     /// Rows of one pass.
@@ -95,6 +123,7 @@ pub(crate) fn with_session<R>(
     body: impl FnOnce(Session<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     with_model(path, |model| {
+        needs.gives.check(&display_name(path), &model)?;
         if !flags.trust {
             verify_payload(path, &model, flags.n_threads())?;
         }

@@ -48,6 +48,8 @@ pub struct ConsoleOptions {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum ConsoleError {
+    /// The model predicts no tokens.
+    EmbeddingModel,
     /// The model file holds no tokenizer.
     NoTokenizer,
     /// The session was planned without text buffers (`max_prompt_bytes` is 0).
@@ -59,6 +61,7 @@ pub enum ConsoleError {
 impl fmt::Display for ConsoleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::EmbeddingModel => ForwardError::NoLogits.fmt(f),
             Self::NoTokenizer => {
                 f.write_str("the model file has no tokenizer: pack it with tokenizer.json beside the weights")
             }
@@ -126,11 +129,14 @@ impl<E> From<ForwardError> for TurnError<E> {
 }
 
 impl<'a> Console<'a> {
-    /// Opens the console of a session whose model has a tokenizer.
+    /// Opens the console of a session whose model predicts tokens and has a tokenizer.
     ///
     /// # Errors
     /// [`ConsoleError`].
     pub fn new(mut session: Session<'a>, options: ConsoleOptions) -> Result<Self, ConsoleError> {
+        if session.model().config().pooling.is_some() {
+            return Err(ConsoleError::EmbeddingModel);
+        }
         let tokenizer = session.model().tokenizer().ok_or(ConsoleError::NoTokenizer)?;
         let sampler = Sampler::new(options.sampler).map_err(ConsoleError::Sampler)?;
         let text = &mut session.text;

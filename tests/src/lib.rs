@@ -9,7 +9,7 @@ mod small_tree;
 #[cfg(feature = "system")]
 mod virtual_board;
 
-pub use models::{shipped_model, variants, with_synth};
+pub use models::{packed_synth, shipped_model, variants, with_synth};
 pub use npy::NpyArray;
 pub use sessions::{aligned_arena, hash_of, logits_of, open_session};
 #[cfg(feature = "system")]

@@ -58,6 +58,16 @@ pub fn variants() -> Vec<Config> {
 /// # Panics
 /// If they cannot be packed or the packed file is refused.
 pub fn with_synth<R>(source: &Synth, head: HeadForm, body: impl FnOnce(&Model<'_>) -> R) -> R {
+    let file = packed_synth(source, head);
+    body(&Model::parse(file.bytes()).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// Packs random weights into a file without a name.
+///
+/// # Panics
+/// If they cannot be packed.
+#[must_use]
+pub fn packed_synth(source: &Synth, head: HeadForm) -> ModelFile {
     static N_PACKED: AtomicU32 = AtomicU32::new(0);
     let n = N_PACKED.fetch_add(1, Ordering::Relaxed);
     let target = env::temp_dir().join(format!("ternlet-synth-{}-{n}.tern", std::process::id()));
@@ -67,5 +77,5 @@ pub fn with_synth<R>(source: &Synth, head: HeadForm, body: impl FnOnce(&Model<'_
     // Mapped, the file needs no name any more; without one nothing is left behind when a test fails.
     fs::remove_file(&target).expect("a file of this test");
     assert_eq!(written, file.bytes().len() as u64);
-    body(&Model::parse(file.bytes()).unwrap_or_else(|e| panic!("{e}")))
+    file
 }

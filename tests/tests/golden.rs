@@ -6,6 +6,8 @@
 
 #[path = "golden/case.rs"]
 mod case;
+#[path = "golden/embedding.rs"]
+mod embedding;
 #[path = "golden/error.rs"]
 mod error;
 #[path = "golden/int8_head.rs"]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use ternlet_runtime::{LogitsHash, Sampler, SamplerOptions, Session};
 
 use crate::error::Error;
-use crate::open::{Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
 use crate::output::out;
 use crate::progress;
 
@@ -59,7 +59,8 @@ struct Report {
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
     let path = args.file.as_deref();
     let context = Some(args.prompt_tokens.saturating_add(args.n_tokens));
-    let needs = Needs { context, max_batch: 32, max_logit_rows: 1, max_prompt_bytes: 0 };
+    let needs =
+        Needs { gives: Gives::Logits, context, max_batch: 32, max_logit_rows: 1, max_prompt_bytes: 0 };
     let report = with_session(path, &args.run, needs, |mut session| {
         measure(&mut session, args).map_err(|e| Error::new(display_name(path), e))
     })?;

@@ -9,7 +9,7 @@ use embedded_io::{ErrorType, Write};
 use ternlet_runtime::{Console, ConsoleOptions, Terminal};
 
 use crate::error::Error;
-use crate::open::{Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
 use crate::sampling::SamplingFlags;
 
 /// Flags of `chat`.
@@ -67,8 +67,13 @@ pub(crate) fn run(args: &ChatArgs) -> Result<(), Error> {
 
 /// Opens a prompt on the model at `path`, or on the shipped one.
 pub(crate) fn converse(path: Option<&Path>, flags: &ChatFlags) -> Result<(), Error> {
-    let needs =
-        Needs { context: flags.ctx, max_batch: 32, max_logit_rows: 1, max_prompt_bytes: MAX_PROMPT_BYTES };
+    let needs = Needs {
+        gives: Gives::Logits,
+        context: flags.ctx,
+        max_batch: 32,
+        max_logit_rows: 1,
+        max_prompt_bytes: MAX_PROMPT_BYTES,
+    };
     with_session(path, &flags.run, needs, |session| {
         let config = session.model().config();
         let sampler = flags.sampling.over(&config.sampling);

@@ -10,7 +10,7 @@ use ternlet_runtime::{LogitsHash, Row, Session, argmax};
 use crate::error::Error;
 use crate::ids::{IdsNeeded, read_ids};
 use crate::npy::NpyWriter;
-use crate::open::{Needs, RunFlags, with_session};
+use crate::open::{Gives, Needs, RunFlags, with_session};
 use crate::output::out;
 
 /// Flags of `logits`.
@@ -72,7 +72,13 @@ pub(crate) fn run(args: &LogitsArgs) -> Result<(), Error> {
         Mode::Chunk(n) => n,
     };
     let context = n_ids.saturating_add(args.greedy.unwrap_or(0)).max(1);
-    let needs = Needs { context: Some(context), max_batch, max_logit_rows: max_batch, max_prompt_bytes: 0 };
+    let needs = Needs {
+        gives: Gives::Logits,
+        context: Some(context),
+        max_batch,
+        max_logit_rows: max_batch,
+        max_prompt_bytes: 0,
+    };
     with_session(Some(&args.file), &args.run, needs, |mut session| {
         let hash = write_logits(&mut session, &ids, max_batch as usize, args)?;
         out(format_args!("logits_hash: {hash:016x}\n"))?;

@@ -8,7 +8,7 @@ use clap::Args;
 use ternlet_runtime::{LogitsHash, Sampler, Session, StreamDecoder};
 
 use crate::error::Error;
-use crate::open::{Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
 use crate::output::{note, out};
 use crate::sampling::SamplingFlags;
 use crate::text::encode_prompt;
@@ -36,7 +36,13 @@ pub(crate) struct RunArgs {
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
     let path = Some(args.file.as_path());
-    let needs = Needs { context: args.ctx, max_batch: 32, max_logit_rows: 1, max_prompt_bytes: 0 };
+    let needs = Needs {
+        gives: Gives::Logits,
+        context: args.ctx,
+        max_batch: 32,
+        max_logit_rows: 1,
+        max_prompt_bytes: 0,
+    };
     with_session(path, &args.run, needs, |mut session| {
         let ids = encode_prompt(&display_name(path), session.model(), &args.prompt)?;
         let context = session.plan().options().context;

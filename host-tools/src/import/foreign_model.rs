@@ -11,6 +11,8 @@ use super::chat_template::ChatSource;
 use super::gguf::{self, I2sOrder};
 use super::hf_checkpoint::HfCheckpoint;
 use super::tokenizer_file;
+use ternlet_runtime::Tokenizer;
+
 use crate::error::Error;
 use crate::pack::Source;
 
@@ -83,6 +85,16 @@ fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<Forei
     };
     if tokenizer.is_none() && !options.no_tokenizer {
         warnings.push("no tokenizer beside the weights; the file works on ids only".into());
+    }
+    if let Some(section) = &tokenizer
+        && weights.config().pooling.is_some()
+        && Tokenizer::parse(section).is_ok_and(|tokenizer| tokenizer.suffix_ids().next().is_none())
+    {
+        warnings.push(
+            "the tokenizer puts no token behind a text, and these models are read at one: write it there, as in \
+             --text \"some words<|endoftext|>\""
+                .into(),
+        );
     }
     let chat = match &tokenizer {
         Some(_) => Some(ChatSource::read_directory(directory)?),

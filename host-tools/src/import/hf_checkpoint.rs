@@ -54,7 +54,12 @@ impl HfCheckpoint {
 
     /// The tensor's name in the checkpoint.
     fn name(&self, tensor: &ExpectedTensor) -> String {
-        tensor_names::weight(self.hf.architecture, tensor)
+        let name = tensor_names::weight(self.hf.architecture, tensor);
+        match name.strip_prefix("model.") {
+            // Saved by itself, a model without a head lacks the name of the part it is in a model with one.
+            Some(bare) if self.checkpoint.get("embed_tokens.weight").is_some() => bare.into(),
+            _ => name,
+        }
     }
 
     /// Finds the stored tensor and checks its shape and dtype.
@@ -101,6 +106,10 @@ impl HfCheckpoint {
             if name.ends_with(".rotary_emb.inv_freq") {
                 continue;
             }
+            // A head that an embedding model was grown from and does not use.
+            if name == "lm_head.weight" && self.config().pooling.is_some() {
+                continue;
+            }
             // Some exports write the tied head as well.
             if name == "lm_head.weight" {
                 let (head, embedding) = (self.stored(name)?, self.stored("model.embed_tokens.weight")?);
@@ -127,6 +136,9 @@ impl HfCheckpoint {
     fn stored(&self, name: &str) -> Result<StoredTensor<'_>, Error> {
         self.checkpoint.get(name).ok_or_else(|| {
             let hint = match name {
+                _ if name.ends_with(".norm.weight") && self.config().linear_norm_eps.is_some() => {
+                    "without a norm in every linear the model is none of the ternary kind, or not complete"
+                }
                 "lm_head.weight" => {
                     "a head that is the embedding needs \"tie_word_embeddings\": true in config.json"
                 }

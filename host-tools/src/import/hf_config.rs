@@ -5,6 +5,7 @@
 //! from the weights: how they are stored ([`Quantization`]) is said here or refused.
 
 mod architecture;
+mod embedding;
 mod generation;
 mod quantization;
 mod rope;
@@ -44,7 +45,12 @@ impl HfConfig {
         let json = JsonFields::read(path)?;
         let generation_path = path.with_file_name("generation_config.json");
         let generation = generation_path.exists().then(|| JsonFields::read(&generation_path)).transpose()?;
-        let read = Self::from_json(&json, generation.as_ref(), name)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let has_modules = directory.join(embedding::MODULES).exists();
+        let read = Self::from_json(&json, generation.as_ref(), name, has_modules)?;
+        if read.config.pooling.is_some() {
+            embedding::check_modules(directory)?;
+        }
         read.config.check().map_err(|e| {
             Error::new(path.display(), e)
                 .hint("the configuration is damaged or beyond this version's limits (runtime/FORMAT.md)")
@@ -52,10 +58,18 @@ impl HfConfig {
         Ok(read)
     }
 
-    fn from_json(json: &JsonFields, generation: Option<&JsonFields>, name: &str) -> Result<Self, Error> {
-        let architecture = Architecture::read(json)?;
+    fn from_json(
+        json: &JsonFields,
+        generation: Option<&JsonFields>,
+        name: &str,
+        has_modules: bool,
+    ) -> Result<Self, Error> {
+        let architecture = Architecture::read(json, has_modules)?;
         let quantization = Quantization::read(json, architecture)?;
         refuse_biases(json)?;
+        if architecture.pooling().is_some() {
+            embedding::refuse_windows(json)?;
+        }
         let absent = architecture.defaults();
         let dim = json.u32_or("hidden_size", absent.hidden_size)?;
         let n_heads = json.u32_or("num_attention_heads", absent.num_attention_heads)?;
@@ -66,6 +80,10 @@ impl HfConfig {
             false => absent.num_key_value_heads,
         };
         let (rope_theta, rope_scaling) = rope::read(json, absent.rope_theta, max_seq_len)?;
+        let norm_eps = f32_of(json.f64_or("rms_norm_eps", absent.rms_norm_eps)?);
+        let pooling = architecture.pooling();
+        let is_embedding_model = pooling.is_some();
+        let tied_embedding = json.bool_or("tie_word_embeddings", absent.tie_word_embeddings)?;
         let config = Config {
             name: printable(name),
             dim,
@@ -73,16 +91,21 @@ impl HfConfig {
             n_layers: json.u32_or("num_hidden_layers", absent.num_hidden_layers)?,
             n_heads,
             n_kv_heads: n_kv_heads.unwrap_or(n_heads),
-            head_dim: head_dim(json, dim, n_heads)?,
+            head_dim: head_dim(json, dim, n_heads, absent.head_dim)?,
             vocab_size,
             max_seq_len,
-            norm_eps: f32_of(json.f64_or("rms_norm_eps", absent.rms_norm_eps)?),
+            norm_eps,
             hidden_act: hidden_act(json, absent.hidden_act)?,
             has_sub_norms: architecture.has_sub_norms(),
-            has_qk_norm: false,
-            linear_norm_eps: quantization.linear_norm_eps,
-            pooling: None,
-            tied_embedding: json.bool_or("tie_word_embeddings", absent.tie_word_embeddings)?,
+            has_qk_norm: is_embedding_model,
+            linear_norm_eps: match is_embedding_model {
+                // Its own code gives the norms of its linears the eps of all others.
+                true => Some(norm_eps),
+                false => quantization.linear_norm_eps,
+            },
+            pooling,
+            // Of an embedding model the key says nothing: it has no head.
+            tied_embedding: tied_embedding || is_embedding_model,
             rope_theta,
             bos_token_id: generation::bos_token_id(json, absent, vocab_size)?,
             eos_token_ids: generation::eos_token_ids(json, generation, absent, vocab_size)?,
@@ -113,8 +136,8 @@ fn hidden_act(json: &JsonFields, absent: HiddenAct) -> Result<HiddenAct, Error> 
     }
 }
 
-fn head_dim(json: &JsonFields, dim: u32, n_heads: u32) -> Result<u32, Error> {
-    match json.u32("head_dim")? {
+fn head_dim(json: &JsonFields, dim: u32, n_heads: u32, absent: Option<u32>) -> Result<u32, Error> {
+    match json.u32("head_dim")?.or(absent) {
         Some(head_dim) => Ok(head_dim),
         None if n_heads > 0 && dim.is_multiple_of(n_heads) => Ok(dim / n_heads),
         None => Err(json.error(

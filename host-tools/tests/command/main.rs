@@ -1,6 +1,7 @@
 //! The command line from outside: exit status, and what goes to stdout and to stderr
 
 mod chat_template;
+mod embed;
 mod hub;
 mod ids;
 mod models;
@@ -20,7 +21,7 @@ fn help_goes_to_stdout_and_names_the_commands() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
-    for command in ["logits", "perplexity", "bench", "selftest"] {
+    for command in ["embed", "logits", "perplexity", "bench", "selftest"] {
         assert!(text.contains(command), "{command} is not in the help:\n{text}");
     }
 }

@@ -89,6 +89,7 @@ fn run(model: &Model<'_>, kv: KvType, max_prompt_bytes: u32) {
         let id = session.sample(&sampler, &mut LogitsHash::new());
         assert!(id < model.config().vocab_size, "sampled {id}");
     }
+    let _ = session.embed(&ids);
     session.truncate(0);
     let options = ConsoleOptions {
         interactive: false,

@@ -29,6 +29,8 @@ pub(crate) const LLAMA_SCALED_ROPE: Case = Case { name: "c4_llama_rope_llama3" }
 pub(crate) const LLAMA_SHARDED: Case = Case { name: "c2s_llama_packed_tied_sharded" };
 /// Llama's block, untied, with a norm inside every linear; scales divide.
 pub(crate) const LLAMA_LINEAR_NORMS: Case = Case { name: "c3_llama_packed_use_rms_norm" };
+/// An embedding model: norms of queries and keys and in every linear, pooled at the last token.
+pub(crate) const EMBEDDING: Case = Case { name: "embedding_qwen3" };
 
 /// Every case that holds a checkpoint.
 pub(crate) const CASES: [Case; 6] =

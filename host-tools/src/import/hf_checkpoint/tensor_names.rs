@@ -12,29 +12,38 @@ pub(super) fn weight(architecture: Architecture, tensor: &ExpectedTensor) -> Str
         Role::FinalNorm => return "model.norm.weight".into(),
         Role::LmHead => return "lm_head.weight".into(),
         Role::AttnNorm => "input_layernorm",
-        Role::WqNorm => "self_attn.q_proj.rms_norm",
-        Role::Wq => "self_attn.q_proj",
-        Role::WkNorm => "self_attn.k_proj.rms_norm",
-        Role::Wk => "self_attn.k_proj",
-        Role::WvNorm => "self_attn.v_proj.rms_norm",
-        Role::Wv => "self_attn.v_proj",
+        Role::Wq | Role::WqNorm => "self_attn.q_proj",
+        Role::Wk | Role::WkNorm => "self_attn.k_proj",
+        Role::Wv | Role::WvNorm => "self_attn.v_proj",
+        Role::QNorm => "self_attn.q_norm",
+        Role::KNorm => "self_attn.k_norm",
         Role::AttnSubNorm if one_bit_llm => "self_attn.inner_attn_ln",
         Role::AttnSubNorm => "self_attn.attn_sub_norm",
-        Role::WoNorm => "self_attn.o_proj.rms_norm",
-        Role::Wo => "self_attn.o_proj",
+        Role::Wo | Role::WoNorm => "self_attn.o_proj",
         Role::FfnNorm => "post_attention_layernorm",
-        Role::WGateNorm => "mlp.gate_proj.rms_norm",
-        Role::WGate => "mlp.gate_proj",
-        Role::WUpNorm => "mlp.up_proj.rms_norm",
-        Role::WUp => "mlp.up_proj",
+        Role::WGate | Role::WGateNorm => "mlp.gate_proj",
+        Role::WUp | Role::WUpNorm => "mlp.up_proj",
         Role::FfnSubNorm if one_bit_llm => "mlp.ffn_layernorm",
         Role::FfnSubNorm => "mlp.ffn_sub_norm",
-        Role::WDownNorm => "mlp.down_proj.rms_norm",
-        Role::WDown => "mlp.down_proj",
+        Role::WDown | Role::WDownNorm => "mlp.down_proj",
         // Computed, never read.
         other => return other.name().into(),
     };
-    format!("model.layers.{}.{within_layer}.weight", tensor.layer)
+    // The norm of a linear's own is a module within the linear.
+    let module = match tensor.role {
+        Role::WqNorm
+        | Role::WkNorm
+        | Role::WvNorm
+        | Role::WoNorm
+        | Role::WGateNorm
+        | Role::WUpNorm
+        | Role::WDownNorm => match architecture {
+            Architecture::Qwen3Embedding => ".norm",
+            _ => ".rms_norm",
+        },
+        _ => "",
+    };
+    format!("model.layers.{}.{within_layer}{module}.weight", tensor.layer)
 }
 
 /// The name of the scale beside the packed matrix called `weight`: `….weight` to `….weight_scale`.

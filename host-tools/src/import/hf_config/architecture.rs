@@ -1,9 +1,9 @@
 //! Which block a checkpoint is made of, and what transformers takes for absent keys
 //!
 //! Configurations are saved without the keys that have their class's default value, so the defaults are part of the
-//! format. They are those of `BitNetConfig` and `LlamaConfig` in transformers 5.23 (`models/*/configuration_*.py`).
+//! format. They are those of `BitNetConfig`, `LlamaConfig` and `Qwen3Config` in transformers 5.23 (`models/*/configuration_*.py`).
 
-use ternlet_runtime::config::HiddenAct;
+use ternlet_runtime::config::{HiddenAct, Pooling};
 
 use crate::error::Error;
 use crate::import::json_fields::JsonFields;
@@ -17,6 +17,8 @@ pub enum Architecture {
     OneBitLlm,
     /// transformers' `LlamaForCausalLM` with ternary linears: no sub-norms.
     Llama,
+    /// The BitNet Embedding models of the Qwen3 kind: norms of queries and keys, a norm in every linear, no head.
+    Qwen3Embedding,
 }
 
 /// What an absent key means.
@@ -29,6 +31,8 @@ pub(super) struct Defaults {
     pub(super) num_attention_heads: u32,
     /// `None`: as many as there are heads.
     pub(super) num_key_value_heads: Option<u32>,
+    /// `None`: `hidden_size` split between the heads.
+    pub(super) head_dim: Option<u32>,
     pub(super) hidden_act: HiddenAct,
     pub(super) max_position_embeddings: u32,
     pub(super) rms_norm_eps: f64,
@@ -45,6 +49,7 @@ const BITNET: Defaults = Defaults {
     num_hidden_layers: 30,
     num_attention_heads: 20,
     num_key_value_heads: Some(5),
+    head_dim: None,
     hidden_act: HiddenAct::Relu2,
     max_position_embeddings: 2048,
     rms_norm_eps: 1e-5,
@@ -61,12 +66,31 @@ const LLAMA: Defaults = Defaults {
     num_hidden_layers: 32,
     num_attention_heads: 32,
     num_key_value_heads: None,
+    head_dim: None,
     hidden_act: HiddenAct::Silu,
     max_position_embeddings: 2048,
     rms_norm_eps: 1e-6,
     rope_theta: 10_000.0,
     bos_token_id: 1,
     eos_token_id: 2,
+    tie_word_embeddings: false,
+};
+
+const QWEN3: Defaults = Defaults {
+    vocab_size: 151_936,
+    hidden_size: 4096,
+    intermediate_size: 22_016,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: Some(32),
+    head_dim: Some(128),
+    hidden_act: HiddenAct::Silu,
+    max_position_embeddings: 32_768,
+    rms_norm_eps: 1e-6,
+    rope_theta: 10_000.0,
+    // None: no vocabulary has this id.
+    bos_token_id: u32::MAX,
+    eos_token_id: u32::MAX,
     tie_word_embeddings: false,
 };
 
@@ -87,21 +111,27 @@ const REFUSED: [(&str, &str); 9] = [
 ];
 
 impl Architecture {
-    /// The architecture that `architectures` names, or where that is absent `model_type`.
-    pub(super) fn read(json: &JsonFields) -> Result<Self, Error> {
+    /// The architecture that `architectures` names, or where that is absent `model_type`. With modules beside it, in the
+    /// convention of sentence-transformers, a model of the Qwen3 type is an embedding model.
+    pub(super) fn read(json: &JsonFields, has_modules: bool) -> Result<Self, Error> {
         let named = json.get("architectures").and_then(|list| list.get(0)).and_then(|name| name.as_str());
         let of_type = match json.string("model_type")? {
             Some("bitnet") => Some("BitNetForCausalLM"),
             Some("llama") => Some("LlamaForCausalLM"),
             _ => None,
         };
+        if has_modules && json.string("model_type")? == Some("qwen3") {
+            return Ok(Self::Qwen3Embedding);
+        }
         match named.or(of_type) {
             Some("BitNetForCausalLM") => Ok(Self::BitNet),
             Some("BitnetForCausalLM") => Ok(Self::OneBitLlm),
             Some("LlamaForCausalLM") => Ok(Self::Llama),
+            Some("Qwen3Model") => Ok(Self::Qwen3Embedding),
             found => {
                 let found = found.unwrap_or("no such key");
-                let expected = "expected BitNetForCausalLM, BitnetForCausalLM or LlamaForCausalLM";
+                let expected =
+                    "expected BitNetForCausalLM, BitnetForCausalLM, LlamaForCausalLM or Qwen3Model";
                 let error = json.error("architectures", format!("{expected}, found {found}"));
                 Err(match REFUSED.iter().find(|(name, _)| *name == found) {
                     Some((name, reason)) => error.hint(format!("{name} is not supported: {reason}")),
@@ -118,11 +148,20 @@ impl Architecture {
         matches!(self, Self::BitNet | Self::OneBitLlm)
     }
 
+    /// How texts become vectors, if that is what the model is for.
+    pub(super) const fn pooling(self) -> Option<Pooling> {
+        match self {
+            Self::Qwen3Embedding => Some(Pooling::LastToken),
+            Self::BitNet | Self::OneBitLlm | Self::Llama => None,
+        }
+    }
+
     /// What absent keys mean. 1bitLLM's configurations are read as Llama's, by their `model_type` and their own code.
     pub(super) const fn defaults(self) -> &'static Defaults {
         match self {
             Self::BitNet => &BITNET,
             Self::OneBitLlm | Self::Llama => &LLAMA,
+            Self::Qwen3Embedding => &QWEN3,
         }
     }
 }

@@ -61,9 +61,13 @@ impl Quantization {
     }
 }
 
-/// 1bitLLM's own code quantises at every forward pass and says so in two keys of its own; transformers without a
+/// 1bitLLM's own code quantises at every forward pass and says so in two keys of its own; that of the BitNet Embedding
+/// models does too, and says so by the norms of its linears, which nothing else has; transformers without a
 /// `quantization_config` computes with the weights as they are.
 fn without_quantization_config(json: &JsonFields, architecture: Architecture) -> Result<WeightForm, Error> {
+    if architecture == Architecture::Qwen3Embedding {
+        return Ok(WeightForm::Master);
+    }
     if architecture != Architecture::OneBitLlm {
         return Err(json
             .error("quantization_config", "expected one with quant_method \"bitnet\", found no such key")

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::pack::RopeScaling;
 
 fn read(config: &str) -> Result<HfConfig, Error> {
-    HfConfig::from_json(&JsonFields::parse("config.json".into(), config.as_bytes())?, None, "model")
+    HfConfig::from_json(&JsonFields::parse("config.json".into(), config.as_bytes())?, None, "model", false)
 }
 
 /// A Llama configuration with `more` keys.
