@@ -1,7 +1,7 @@
 //! From a source of weights to a model file
 //!
 //! A [`Source`] hands out rows, the `ModelWriter` lays them down as `runtime/FORMAT.md` says, and
-//! [`pack`] drives one into the other with a megabyte or two of memory, whatever the model's size.
+//! [`pack`] drives one into the other with memory for a few matrices, whatever the model's size.
 
 mod i8_table;
 mod packer;
@@ -9,6 +9,7 @@ mod rope;
 mod self_test;
 mod source;
 pub mod synth;
+mod ternary_ahead;
 mod writer;
 
 pub use packer::{HeadForm, PackRequest, file_bytes, pack};

@@ -35,7 +35,7 @@ pub use console::{Console, ConsoleError, ConsoleOptions, Ended};
 pub use conversation::PromptError;
 pub use format::LoadError;
 #[cfg(feature = "std")]
-pub use hosted::{ModelFile, Terminal, ThreadPool};
+pub use hosted::{ModelFile, Releasing, Terminal, ThreadPool};
 pub use logits_hash::LogitsHash;
 pub use model::{Layer, Linear, Model, Table, Ternary};
 pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};

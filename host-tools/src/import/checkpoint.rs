@@ -3,6 +3,7 @@
 //! Knows names, shapes, dtypes and bytes, and nothing about models. The whole tensor list is checked when the
 //! checkpoint is opened: after that every tensor's bytes are there.
 
+use core::ops::Range;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +76,14 @@ impl Checkpoint {
         let (name, place) = self.tensors.get_key_value(name)?;
         let bytes = &self.shards[place.shard].bytes()[place.start..place.end];
         Some(StoredTensor { name, dtype: place.dtype, shape: &place.shape, bytes })
+    }
+
+    /// Lets the memory go that `bytes` of the tensor called `name` take; they load again when they are read again.
+    pub fn release(&self, name: &str, bytes: Range<usize>) {
+        if let Some(place) = self.tensors.get(name) {
+            let end = place.end.min(place.start.saturating_add(bytes.end));
+            self.shards[place.shard].release(end.min(place.start + bytes.start)..end);
+        }
     }
 
     /// All names in alphabetical order.

@@ -21,6 +21,9 @@ use super::stored_floats::FloatType;
 use crate::error::Error;
 use crate::pack::{Source, TernaryRows, rope_inv_freq};
 
+/// Bytes of a table after which those read so far are let go.
+const RELEASE_BYTES: usize = 16 << 20;
+
 /// An opened and checked checkpoint.
 #[derive(Debug)]
 pub struct HfCheckpoint {
@@ -212,8 +215,17 @@ impl Source for HfCheckpoint {
                 ));
             }
             visit(bytes)?;
+            // A table may be larger than the memory that packing should take.
+            let end = (row + 1) * bytes.len();
+            if end / RELEASE_BYTES > row * bytes.len() / RELEASE_BYTES {
+                self.checkpoint.release(stored.name, 0..end);
+            }
         }
         Ok(())
+    }
+
+    fn release(&self, tensor: &ExpectedTensor) {
+        self.checkpoint.release(&self.name(tensor), 0..usize::MAX);
     }
 }
 

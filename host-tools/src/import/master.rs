@@ -64,9 +64,9 @@ impl TernaryRows for MasterRows<'_> {
         let weights = self.float.widen(&self.bytes[row * row_bytes..][..row_bytes]);
         let s = 1.0 / self.mean;
         for (trit, weight) in self.trits.iter_mut().zip(weights) {
-            #[expect(clippy::cast_possible_truncation, reason = "clamped to -1..=1")]
-            let t = (weight * s).round_ties_even().clamp(-1.0, 1.0) as i8;
-            *trit = t;
+            // The same as rounding half to even and clamping to ±1, in two comparisons: ±0.5 goes to 0.
+            let x = weight * s;
+            *trit = i8::from(x > 0.5) - i8::from(x < -0.5);
         }
         i2::pack_row(&self.trits, packed);
         Ok(())

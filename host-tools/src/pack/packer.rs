@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use ternlet_runtime::Config;
-use ternlet_runtime::format::{ExpectedTensor, Layout, Role, Schedule, TensorKind};
+use ternlet_runtime::format::{CHUNK_BYTES, ExpectedTensor, Layout, Role, Schedule, TensorKind};
 
 use super::i8_table::I8Rows;
 use super::self_test;
 use super::source::Source;
+use super::ternary_ahead::{TernaryAhead, with_ternary_ahead};
 use super::writer::{self, Front, ModelWriter};
 use crate::error::Error;
 use crate::output_file::OutputFile;
@@ -89,11 +90,41 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
         self_test_ids: self_test::ids(config),
     };
     let mut writer = ModelWriter::new(&output, front, &schedule, table_layout)?;
+    let ternary: Vec<ExpectedTensor> =
+        schedule.iter().filter(|tensor| tensor.kind == TensorKind::Ternary).collect();
+    with_ternary_ahead(source, &ternary, |ahead| {
+        write_payload(&mut writer, source, &schedule, is_i8, ahead, progress)
+    })?;
+    // The file gets its front when all is known: until then it is no model, whatever ends this process.
+    let trial = writer.front(0)?;
+    let logits_hash = self_test::logits_hash(output.path(), &trial)?;
+    let front = writer.front(logits_hash)?;
+    writer.finish(&front)?;
+    output.publish()?;
+    fs::metadata(request.target).map(|file| file.len()).map_err(|e| Error::new(request.target.display(), e))
+}
+
+/// Writes every tensor in order.
+fn write_payload(
+    writer: &mut ModelWriter<'_>,
+    source: &dyn Source,
+    schedule: &Schedule,
+    is_i8: impl Fn(Role) -> bool,
+    mut ahead: TernaryAhead,
+    progress: &dyn Fn(u64, u64),
+) -> Result<(), Error> {
     let total = writer.payload_bytes();
     let mut row_scales = Vec::new();
     for tensor in schedule.iter() {
         match tensor.kind {
-            TensorKind::Ternary => write_ternary(&mut writer, source, &tensor, progress)?,
+            TensorKind::Ternary => {
+                let matrix = ahead.next()?;
+                writer.begin(matrix.scale)?;
+                for bytes in matrix.rows.chunks(CHUNK_BYTES) {
+                    writer.write(bytes)?;
+                    progress(writer.position(), total);
+                }
+            }
             TensorKind::Table if is_i8(tensor.role) => {
                 let mut rows = I8Rows::new(source.table_layout(&tensor)?);
                 writer.begin(1.0)?;
@@ -102,6 +133,7 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
                     writer.write(rows.quantise(row))
                 })?;
                 row_scales = rows.into_scales();
+                source.release(&tensor);
             }
             TensorKind::Table => {
                 writer.begin(1.0)?;
@@ -109,6 +141,7 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
                     progress(writer.position(), total);
                     writer.write(row)
                 })?;
+                source.release(&tensor);
             }
             TensorKind::Vector => {
                 let values = match tensor.role {
@@ -122,26 +155,5 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
         }
     }
     progress(total, total);
-    writer.finish(0)?;
-    writer.finish(self_test::logits_hash(output.path())?)?;
-    output.publish()?;
-    fs::metadata(request.target).map(|file| file.len()).map_err(|e| Error::new(request.target.display(), e))
-}
-
-fn write_ternary(
-    writer: &mut ModelWriter<'_>,
-    source: &dyn Source,
-    tensor: &ExpectedTensor,
-    progress: &dyn Fn(u64, u64),
-) -> Result<(), Error> {
-    let index = |value: u64| usize::try_from(value).expect("at most MAX_DIM");
-    let mut rows = source.ternary(tensor)?;
-    let mut packed = vec![0; index(Layout::I2.row_bytes(tensor.k))];
-    writer.begin(rows.scale())?;
-    for row in 0..index(tensor.n) {
-        rows.pack_row(row, &mut packed)?;
-        writer.write(&packed)?;
-        progress(writer.position(), writer.payload_bytes());
-    }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
-    ARENA_ALIGN, Config, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Session, ThreadPool,
+    ARENA_ALIGN, Config, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Releasing, Session, ThreadPool,
 };
 
 use crate::error::Error;
@@ -20,17 +20,18 @@ pub(super) fn ids(config: &Config) -> Vec<u32> {
     (0..n).filter_map(|i| u32::try_from(id(i)).ok()).collect()
 }
 
-/// Runs the self-test of the complete model file at `path` and returns the hash it gives here.
-pub(super) fn logits_hash(path: &Path) -> Result<u64, Error> {
+/// Runs the self-test of the model whose payload is in the file at `path`, with `front` before it, and returns the hash
+/// it gives here. Weights leave memory as soon as they are used: a packer may not need the room that a session has.
+pub(super) fn logits_hash(path: &Path, front: &[u8]) -> Result<u64, Error> {
     let failed = |e: &dyn std::fmt::Display| Error::new("self-test", e);
-    let file = ModelFile::open(path).map_err(|e| failed(&e))?;
+    let file = ModelFile::open_with_front(path, front).map_err(|e| failed(&e))?;
     let model = Model::parse(file.bytes()).map_err(|e| failed(&e))?;
     let n_ids = model.self_test().map_or(1, |test| u32::try_from(test.ids.len()).unwrap_or(MAX_IDS));
     let n_workers = available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
     let options = PlanOptions {
         context: n_ids,
         max_batch: n_ids,
-        max_logit_rows: 1,
+        max_logit_rows: n_ids,
         n_slots: 1,
         n_workers,
         kv: KvType::F16,
@@ -41,6 +42,7 @@ pub(super) fn logits_hash(path: &Path) -> Result<u64, Error> {
     let offset = memory.as_ptr().align_offset(ARENA_ALIGN);
     let arena = &mut memory[offset..offset + plan.bytes()];
     let pool = ThreadPool::new(n_workers as usize).map_err(|e| failed(&e))?;
+    let pool = Releasing::new(&pool, &file, front.len());
     let kernels = Kernels::best(CpuFeatures::detect());
     let mut session = Session::new(model, kernels, &pool, &plan, arena).map_err(|e| failed(&e))?;
     session.self_test().map(|report| report.found).map_err(|e| {

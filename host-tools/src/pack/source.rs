@@ -6,7 +6,7 @@ use ternlet_runtime::format::{ExpectedTensor, Layout};
 use crate::error::Error;
 
 /// A model's weights, tensor by tensor in any order, row by row in file order.
-pub trait Source: std::fmt::Debug {
+pub trait Source: std::fmt::Debug + Sync {
     /// The model's shape and defaults, checked.
     fn config(&self) -> &Config;
 
@@ -37,6 +37,11 @@ pub trait Source: std::fmt::Debug {
         tensor: &ExpectedTensor,
         visit: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error>;
+
+    /// Hears that `tensor` is packed and will not be asked for again: a mapped file can leave memory.
+    fn release(&self, tensor: &ExpectedTensor) {
+        let _ = tensor;
+    }
 }
 
 /// The rows of one ternary matrix.

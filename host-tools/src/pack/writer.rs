@@ -87,11 +87,11 @@ impl<'a> ModelWriter<'a> {
         Ok(())
     }
 
-    /// Ends the payload and writes everything before it. May be called again with another `logits_hash`.
+    /// Ends the payload and returns what stands before it, with `logits_hash` in the self-test.
     ///
     /// # Panics
     /// If tensors are missing or of another length than placed: a bug of the packer.
-    pub(super) fn finish(&mut self, logits_hash: u64) -> Result<(), Error> {
+    pub(super) fn front(&mut self, logits_hash: u64) -> Result<Vec<u8>, Error> {
         assert_eq!(
             (self.next, self.position),
             (self.entries.len(), self.payload_bytes()),
@@ -100,11 +100,15 @@ impl<'a> ModelWriter<'a> {
         if !self.buffer.is_empty() {
             self.flush_chunk()?;
         }
-        let front = self.encode_front(logits_hash);
+        Ok(self.encode_front(logits_hash))
+    }
+
+    /// Writes `front`; until then the file is no model.
+    pub(super) fn finish(self, front: &[u8]) -> Result<(), Error> {
         let write = || -> io::Result<()> {
             let mut file = self.output.file();
             file.seek(SeekFrom::Start(0))?;
-            file.write_all(&front)
+            file.write_all(front)
         };
         write().map_err(|e| self.output.error(&e))
     }

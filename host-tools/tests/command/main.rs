@@ -4,6 +4,7 @@ mod chat_template;
 mod embed;
 mod hub;
 mod ids;
+mod killed;
 mod models;
 mod outputs;
 mod pack_refuses;

@@ -61,17 +61,23 @@ pub const fn k_padded(k: usize) -> usize {
 /// If `row` is not `row_bytes(k)` long or a value is not a trit.
 pub fn pack_row(trits: &[i8], row: &mut [u8]) {
     assert_eq!(row.len(), row_bytes(trits.len()), "row bytes for k = {}", trits.len());
-    for (block, bytes) in row.chunks_exact_mut(BLOCK_BYTES).enumerate() {
-        for (j, byte) in bytes.iter_mut().enumerate() {
-            *byte = 0;
-            for plane in 0..PLANES {
-                let i = block * BLOCK + plane * BLOCK_BYTES + j;
-                let trit = trits.get(i).copied().unwrap_or(0);
-                assert!((-1..=1).contains(&trit), "weight {i} is {trit}, not a trit");
-                let code = if plane < 3 { trit + 1 } else { trit } & 0b11;
-                *byte |= code.cast_unsigned() << (2 * plane);
-            }
-        }
+    // No early exit, so that the loop vectorises.
+    let all_trits = trits.iter().fold(true, |all, trit| all & (-1..=1).contains(trit));
+    assert!(all_trits, "expected trits, found {:?}", trits.iter().find(|trit| !(-1..=1).contains(*trit)));
+    let (blocks, tail) = trits.as_chunks::<BLOCK>();
+    let mut last = [0; BLOCK];
+    last[..tail.len()].copy_from_slice(tail);
+    for (block, bytes) in blocks.iter().chain([&last]).zip(row.chunks_exact_mut(BLOCK_BYTES)) {
+        pack_block(block, bytes);
+    }
+}
+
+/// Packs the trits of one block.
+fn pack_block(block: &[i8; BLOCK], bytes: &mut [u8]) {
+    let (planes, _) = block.as_chunks::<BLOCK_BYTES>();
+    for (j, byte) in bytes.iter_mut().enumerate() {
+        let code = |plane: usize| (planes[plane][j] + 1).cast_unsigned() << (2 * plane);
+        *byte = code(0) | code(1) | code(2) | planes[3][j].cast_unsigned() << 6;
     }
 }
 

@@ -1,9 +1,11 @@
 //! What needs an operating system: model files, threads, terminals (feature `std`)
 
 mod model_file;
+mod releasing;
 mod terminal;
 mod thread_pool;
 
 pub use model_file::ModelFile;
+pub use releasing::Releasing;
 pub use terminal::Terminal;
 pub use thread_pool::ThreadPool;

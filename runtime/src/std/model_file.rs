@@ -2,11 +2,15 @@
 
 #![expect(unsafe_code, reason = "labelled room: mapping a file is unsafe by nature")]
 
+use core::ops::Range;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions, UncheckedAdvice};
+
+/// A multiple of every page size of the systems we run on.
+const PAGE: usize = 64 << 10;
 
 /// A model file whose bytes are the mapping itself: nothing is copied, pages load on first use.
 #[derive(Debug)]
@@ -37,6 +41,38 @@ impl ModelFile {
         Ok(Self { map })
     }
 
+    /// Maps the file at `path` with `front` in the place of its first bytes: in this mapping, not in the file.
+    ///
+    /// So a packer tries a model whose header is not written yet, and what it leaves when it dies is no model.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); a `front` longer than the file.
+    pub fn open_with_front(path: &Path, front: &[u8]) -> io::Result<Self> {
+        let file = File::open(path)?;
+        // SAFETY: as in `open`; writes go to private copies of the pages.
+        let mut map = unsafe { MmapOptions::new().map_copy(&file)? };
+        let start = map.get_mut(..front.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        start.copy_from_slice(front);
+        Ok(Self { map: map.make_read_only()? })
+    }
+
+    /// Tells the system that the bytes of `range` are not needed for now: the pages that lie within it leave this
+    /// process's memory and come back from the file on the next use. Nothing else changes, and failure is harmless.
+    ///
+    /// Not for the front of [`open_with_front`](Self::open_with_front), which the file does not have.
+    ///
+    /// # Panics
+    /// If `range` is not within the file.
+    pub fn release(&self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.map.len(), "{range:?} of {}", self.map.len());
+        // Only whole pages: what shares one with a neighbour stays.
+        let (start, end) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
+        if start < end {
+            // SAFETY: dropped pages of a mapping that is never written are read from the file again.
+            let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+        }
+    }
+
     /// The file's bytes; the base is page-aligned.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -55,6 +91,22 @@ mod tests {
     use super::*;
     use std::process::{Command, id};
     use std::{env, format};
+
+    #[test]
+    fn a_front_is_in_the_mapping_alone_and_released_pages_come_back() {
+        let path = env::temp_dir().join(format!("ternlet-{}.front", id()));
+        let bytes: std::vec::Vec<u8> = (0..251).cycle().take(5 * PAGE).collect();
+        fs::write(&path, &bytes).unwrap();
+        let file = ModelFile::open_with_front(&path, &[0xaa; 100]).unwrap();
+        for range in [PAGE + 7..4 * PAGE + 9, 100..3 * PAGE, 5 * PAGE - 1..5 * PAGE, 300..300] {
+            assert!(file.bytes()[..100] == [0xaa; 100] && file.bytes()[100..] == bytes[100..]);
+            file.release(range);
+        }
+        assert!(file.bytes()[..100] == [0xaa; 100] && file.bytes()[100..] == bytes[100..]);
+        assert!(fs::read(&path).unwrap() == bytes);
+        assert!(ModelFile::open_with_front(&path, &std::vec![0; 5 * PAGE + 1]).is_err());
+        fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn what_is_no_regular_file_is_refused_and_never_waited_for() {

@@ -317,7 +317,7 @@ impl<B: AsRef<[u8]>> Gguf<B> {
     }
 }
 
-impl<B: AsRef<[u8]> + Debug> Source for Gguf<B> {
+impl<B: AsRef<[u8]> + Debug + Sync> Source for Gguf<B> {
     fn config(&self) -> &Config {
         &self.shape.config
     }
