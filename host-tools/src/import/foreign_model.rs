@@ -46,10 +46,23 @@ impl ForeignModel {
     /// # Errors
     /// A path that holds no model, or one that cannot be packed right, with the reason.
     pub fn open(path: &Path, options: &ImportOptions<'_>) -> Result<Self, Error> {
-        if is_gguf(path) {
-            return gguf::open(path, options);
-        }
-        open_directory(&checkpoint_directory(path)?, options)
+        let mut model = match is_gguf(path) {
+            true => gguf::open(path, options)?,
+            false => open_directory(&checkpoint_directory(path)?, options)?,
+        };
+        model.warnings.extend(model.end_of_text_warning());
+        Ok(model)
+    }
+
+    /// What to do where an embedding model's tokenizer leaves out the token that the embedding is read at.
+    fn end_of_text_warning(&self) -> Option<String> {
+        let tokenizer = Tokenizer::parse(self.tokenizer.as_ref()?).ok()?;
+        let is_left_out = self.weights.config().pooling.is_some() && tokenizer.suffix_ids().next().is_none();
+        is_left_out.then(|| {
+            "the tokenizer puts no token behind a text, and these models are read at one: write it there, as in \
+             --text \"some words<|endoftext|>\""
+                .into()
+        })
     }
 
     /// The files that an output may not replace: what the model at `path` is read from.
@@ -85,16 +98,6 @@ fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<Forei
     };
     if tokenizer.is_none() && !options.no_tokenizer {
         warnings.push("no tokenizer beside the weights; the file works on ids only".into());
-    }
-    if let Some(section) = &tokenizer
-        && weights.config().pooling.is_some()
-        && Tokenizer::parse(section).is_ok_and(|tokenizer| tokenizer.suffix_ids().next().is_none())
-    {
-        warnings.push(
-            "the tokenizer puts no token behind a text, and these models are read at one: write it there, as in \
-             --text \"some words<|endoftext|>\""
-                .into(),
-        );
     }
     let chat = match &tokenizer {
         Some(_) => Some(ChatSource::read_directory(directory)?),

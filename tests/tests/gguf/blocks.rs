@@ -33,6 +33,8 @@ fn quantised_embeddings_widen_to_the_values_of_gguf_py() {
             (tensor.type_id, tensor.data) = (type_id, hex(&vectors["bytes"]));
             let source = open(file.bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(source.table_layout(&expected(&source, role)), Ok(Layout::F32));
+            let [warning] = source.warnings() else { panic!("{name}: {:?}", source.warnings()) };
+            assert!(warning.contains(&name) && warning.contains("becomes f32"), "{warning}");
             assert!(table(&source, role) == Ok(hex(&vectors["values"])), "{name}: {}", role.name());
         }
     }

@@ -23,10 +23,11 @@ struct Case {
     type_id: u32,
 }
 
-const CASES: [Case; 3] = [
+const CASES: [Case; 4] = [
     Case { golden: "a2_bitnet_hubscale_packed", architecture: "bitnet-b1.58", type_id: type_id::I2_S },
     Case { golden: "b2_bitnet_packed_bitlinear", architecture: "bitnet", type_id: type_id::F32 },
     Case { golden: "f_1bitllm_style_f16", architecture: "bitnet", type_id: type_id::F32 },
+    Case { golden: "embedding_qwen3", architecture: "qwen3", type_id: type_id::I2_S },
 ];
 
 #[test]

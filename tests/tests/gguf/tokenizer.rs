@@ -182,6 +182,23 @@ fn other_names_stand_for_other_rules() {
 }
 
 #[test]
+fn the_architecture_of_2b_4t_around_a_vocabulary_of_1bitllm_is_suspicious() {
+    let warnings = |change: fn(&mut Gguf)| {
+        let mut file = file("bitnet-b1.58");
+        change(&mut file);
+        open(file.bytes()).expect("a model").warnings().to_vec()
+    };
+    let suspicious = warnings(|f| f.set("tokenizer.ggml.model", Field::text("llama")));
+    assert!(suspicious.iter().any(|warning| warning.contains("SiLU")), "{suspicious:?}");
+    assert!(warnings(|f| f.set("tokenizer.ggml.model", Field::text("gpt2"))).is_empty());
+    let spoken = warnings(|f| {
+        f.set("tokenizer.ggml.model", Field::text("llama"));
+        f.set("bitnet-b1.58.hidden_activation", Field::text("silu"));
+    });
+    assert!(spoken.is_empty(), "{spoken:?}");
+}
+
+#[test]
 fn padding_has_no_text_and_the_file_says_what_goes_around_one() {
     let mut json = json("tokenizer_llama3_like/tokenizer.json");
     // A token that is no special one, in a place above a gap.

@@ -102,7 +102,7 @@ fn a_section_cut_or_extended_is_refused() {
 
 fn cut_and_extend(section: &[u8]) {
     for end in 0..section.len() {
-        let error = Tokenizer::parse(&section[..end]).map(|_| ()).unwrap_err();
+        let error = Tokenizer::parse(&section[..end]).map(|_| ()).expect_err("a section without its end");
         let expected = if end < HEADER_BYTES {
             TokenizerError::Truncated { need: HEADER_BYTES, have: end }
         } else {

@@ -24,6 +24,26 @@ pub(super) enum FloatBlocks {
 }
 
 impl FloatBlocks {
+    /// What ggml calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+            Self::Q4_0 => "Q4_0",
+            Self::Q5_0 => "Q5_0",
+            Self::Q8_0 => "Q8_0",
+            Self::Q4K => "Q4_K",
+            Self::Q5K => "Q5_K",
+            Self::Q6K => "Q6_K",
+        }
+    }
+
+    /// Whether elements are plain floats, which a model file may hold as they are.
+    pub(super) const fn is_plain(self) -> bool {
+        matches!(self, Self::F32 | Self::F16 | Self::Bf16)
+    }
+
     /// Weights in a block.
     pub(super) const fn block_len(self) -> usize {
         match self {

@@ -117,6 +117,19 @@ impl Shape {
         };
         Ok(Self { architecture, config, rope_factor: keys.rope_factor()? })
     }
+
+    /// What the user should know of an architecture whose name says too little: bitnet.cpp's converter calls 1bitLLM's
+    /// models, which were trained with `SiLU`, what it calls 2B-4T. Only they have a SentencePiece vocabulary.
+    pub(super) fn warning(&self, fields: &Fields<'_>) -> Option<String> {
+        let is_spoken = fields.keys().any(|key| key.ends_with(".hidden_activation"));
+        let is_sentencepiece = fields.get("tokenizer.ggml.model") == Some(Value::Text(b"llama"));
+        (self.architecture == Architecture::BitnetRelu2 && is_sentencepiece && !is_spoken).then(|| {
+            "WARNING: the architecture means the activation function relu2, but converters give its name to 1bitLLM's \
+             models too, which have SiLU and a SentencePiece vocabulary like this one: if this is such a model, pack \
+             the original checkpoint instead"
+                .into()
+        })
+    }
 }
 
 /// Files that hold something beside a whole model.

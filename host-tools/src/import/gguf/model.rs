@@ -97,7 +97,8 @@ impl<B: AsRef<[u8]>> Gguf<B> {
         };
         let shape = Shape::read(&contents.fields, options.name.unwrap_or(own_name))?;
         let tensors = stored(&contents)?;
-        let (i2s_order, warnings) = (I2sOrder::default(), Vec::new());
+        let warnings = shape.warning(&contents.fields).into_iter().collect();
+        let i2s_order = I2sOrder::default();
         let mut gguf = Self { shape, tensors, i2s_order, warnings, file }.checked()?;
         gguf.choose_i2s_order(options.i2s_order)?;
         Ok(gguf)
@@ -152,6 +153,7 @@ impl<B: AsRef<[u8]>> Gguf<B> {
             used.insert(ROPE_FACTORS.into());
             self.rope_factors()?;
         }
+        self.warnings.extend(self.unpacked_tables());
         match self.tensors.keys().find(|name| !used.contains(*name)) {
             None => Ok(self),
             Some(name) => {
@@ -159,6 +161,26 @@ impl<B: AsRef<[u8]>> Gguf<B> {
                     .hint("the model computes something that this version would leave out"))
             }
         }
+    }
+
+    /// A warning for each table that a model file holds at a multiple of its size.
+    fn unpacked_tables(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for name in [TOKEN_EMBEDDING, OUTPUT] {
+            let Some(stored) = self.tensors.get(name) else { continue };
+            let TensorType::Floats(float) = stored.kind else { continue };
+            if !float.is_plain() {
+                let (is, was) = (4 * stored.dims[0] * stored.dims[1], stored.end - stored.start);
+                warnings.push(format!(
+                    "{name} is {} and becomes f32, which holds its values exactly: {} MB instead of {}; --head int8 \
+                     makes a head, or an embedding that is one, a quarter of that",
+                    float.name(),
+                    is / 1_000_000,
+                    was / 1_000_000
+                ));
+            }
+        }
+        warnings
     }
 
     fn schedule(&self) -> Schedule {
@@ -190,20 +212,18 @@ impl<B: AsRef<[u8]>> Gguf<B> {
                 "the metadata and the tensors disagree: the file is damaged, or of another kind of model",
             ));
         }
+        let found = stored.kind.name();
         match (tensor.kind, stored.kind) {
-            (TensorKind::Ternary, _)
-            | (TensorKind::Table, TensorType::Floats(_))
-            | (
-                TensorKind::Vector,
-                TensorType::Floats(FloatBlocks::F32 | FloatBlocks::F16 | FloatBlocks::Bf16),
-            ) => {}
-            (TensorKind::Vector, found) => {
-                return Err(Error::new(name, format!("expected F32, F16 or BF16, found {found:?}")));
+            (TensorKind::Vector, TensorType::Floats(float)) if float.is_plain() => {}
+            (TensorKind::Vector, _) => {
+                return Err(Error::new(name, format!("expected F32, F16 or BF16, found {found}")));
             }
-            (TensorKind::Table, found) => {
-                return Err(Error::new(name, format!("expected weights that are floats, found {found:?}"))
-                    .hint("a ternary embedding or head is another kind of model, which this version does not run"));
+            (TensorKind::Table, TensorType::Ternary(_)) => {
+                return Err(Error::new(name, format!("expected weights that are floats, found {found}")).hint(
+                    "a ternary embedding or head is another kind of model, which this version does not run",
+                ));
             }
+            (TensorKind::Table | TensorKind::Ternary, _) => {}
         }
         if tensor.kind == TensorKind::Ternary {
             self.extra_scale(&stem)?;
@@ -369,13 +389,12 @@ impl<B: AsRef<[u8]> + Debug + Sync> Source for Gguf<B> {
                 let problem = format!("expected finite weights, found {found} at row {row}, column {column}");
                 return Err(Error::new(name, problem));
             }
-            match float {
-                FloatBlocks::F32 | FloatBlocks::F16 | FloatBlocks::Bf16 => visit(bytes)?,
-                _ => {
-                    widened.clear();
-                    widened.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-                    visit(&widened)?;
-                }
+            if float.is_plain() {
+                visit(bytes)?;
+            } else {
+                widened.clear();
+                widened.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                visit(&widened)?;
             }
         }
         Ok(())

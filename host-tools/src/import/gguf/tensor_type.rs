@@ -57,6 +57,16 @@ impl TensorType {
         .hint("the file is damaged or its download incomplete: fetch it again"))
     }
 
+    /// What ggml, or bitnet.cpp, calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Floats(float) => float.name(),
+            Self::Ternary(TernaryBlocks::Tq1_0) => "TQ1_0",
+            Self::Ternary(TernaryBlocks::Tq2_0) => "TQ2_0",
+            Self::Ternary(TernaryBlocks::I2S) => "I2_S",
+        }
+    }
+
     /// Weights in a block, which may not straddle rows, and bytes of `n` weights.
     const fn block_len_and_bytes(self, n: u64) -> (u64, u64) {
         let (block_len, block_bytes) = match self {
