@@ -119,6 +119,23 @@ fn a_model_is_downloaded_once_packed_and_found_again() {
 }
 
 #[test]
+fn the_only_gguf_file_is_packed_as_from_a_path() {
+    let gguf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/gguf/llama_i2_s.gguf");
+    let bytes = fs::read(&gguf).expect("in the repository");
+    let hub = Hub::with_files(&[("README.md", b"#"), ("ggml-model-i2_s.gguf", &bytes)]);
+    let machine = Machine::new(&hub.endpoint);
+    success(&machine.pack("hf:org/tiny"));
+    let local = machine.folder.path().join("local.tern");
+    let mut pack = ternlet();
+    pack.arg("pack").arg(&gguf).args(["--name", "tiny", "-o"]).arg(&local);
+    success(&pack.output().expect("it runs"));
+    assert!(fs::read(&local).expect("packed") == fs::read(machine.packed()).expect("packed"));
+    hub.requests();
+    success(&machine.pack("hf:org/tiny:ggml-model-i2_s.gguf"));
+    assert_eq!(hub.requests(), ["GET /api/models/org/tiny/revision/main"]);
+}
+
+#[test]
 fn shards_and_companions_come_too_and_folders_in_the_model_are_kept() {
     let folder = Folder::new();
     let hub = Hub::serve(&small(&folder, 2));
