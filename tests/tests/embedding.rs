@@ -5,7 +5,8 @@ use ternlet::pack::synth::Synth;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::format::Role;
 use ternlet_runtime::{
-    Config, ForwardError, LogitsHash, Model, PlanOptions, Row, Sampler, SamplerOptions, Serial, Session,
+    Config, Console, ConsoleError, ConsoleOptions, ForwardError, LogitsHash, Model, PlanOptions, Row,
+    Sampler, SamplerOptions, Serial, Session,
 };
 use ternlet_tests::{aligned_arena, open_session, packed_synth, variants, with_synth};
 
@@ -98,6 +99,24 @@ fn each_kind_of_model_refuses_what_the_other_gives() {
             assert!(session.sample(&sampler, &mut LogitsHash::new()) < 77);
         });
     });
+}
+
+#[test]
+fn a_console_does_not_open_on_an_embedding_model() {
+    let options = ConsoleOptions {
+        interactive: false,
+        newline: "\n",
+        sampler: SamplerOptions::GREEDY,
+        max_answer_tokens: 1,
+    };
+    for (name, expected) in [("pooled", ConsoleError::EmbeddingModel), ("tied", ConsoleError::NoTokenizer)] {
+        with_synth(&Synth::new(variant(name), 1), HeadForm::Source, |model| {
+            with_session(model, 4, |session| {
+                let found = Console::new(session, options).map(|_| ());
+                assert_eq!(found, Err(expected), "{name}");
+            });
+        });
+    }
 }
 
 #[test]
