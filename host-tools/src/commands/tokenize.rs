@@ -16,7 +16,7 @@ use crate::output::{note, out};
 /// Flags of `tokenize`.
 #[derive(Debug, Args)]
 pub(crate) struct TokenizeArgs {
-    /// Packed model, tokenizer.json, or a rank file (tokenizer.model)
+    /// Packed model, tokenizer.json, or tokenizer.model: a rank file or a SentencePiece model
     file: PathBuf,
     /// Leave out the ids that the tokenizer puts around a text; special tokens written in the text stay tokens
     #[arg(long)]

@@ -12,6 +12,7 @@ mod pack_warns;
 mod program;
 mod prompt;
 mod run;
+mod sentencepiece;
 mod tokenize;
 
 use program::run;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use ternlet::import::{tokenizer_file, tokenizer_json};
 use ternlet_runtime::{Specials, StreamDecoder, Tokenizer};
 
+use super::damage::SMALL_PIECES;
 use super::support::{decode, encode, golden_file};
 
 /// Pieces that spaces, marks, bytes and added tokens are made of.
@@ -206,6 +207,7 @@ fn variants() -> Vec<(&'static str, Value)> {
 }
 
 fn random<S: Strategy>(strategy: &S, check: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    // By hand, more: TERNLET_RANDOM_CASES=100000.
     let cases = std::env::var("TERNLET_RANDOM_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
@@ -292,4 +294,105 @@ fn a_stream_of_an_encoded_text_is_the_decoded_text() {
         prop_assert_eq!(streamed, text.replace('\u{2581}', " "));
         Ok(())
     });
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let sequence = |steps: Value| json!({"type": "Sequence", "decoders": steps});
+    let spaces = json!({"type": "Replace", "pattern": {"String": "▁"}, "content": " "});
+    let with_space = json!({"id": 9, "content": "< >", "normalized": false});
+    let strips = json!({"id": 9, "content": "<sx", "normalized": true, "rstrip": true});
+    let cases = [
+        ("/normalizer", json!({"type": "NFKC"}), "normalizer: NFKC is not supported"),
+        (
+            "/normalizer/normalizers/0",
+            json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+            "Precompiled",
+        ),
+        ("/normalizer/normalizers/0/prepend", json!("_"), "expected a mark (▁) prepended once"),
+        ("/normalizer/normalizers/1/content", json!("_"), "expected a mark (▁) prepended once"),
+        (
+            "/normalizer",
+            json!({"type": "Prepend", "prepend": "▁"}),
+            "expected Replace, which writes spaces as marks",
+        ),
+        ("/normalizer", Value::Null, "found the normalizer [] and the pre_tokenizer []"),
+        (
+            "/pre_tokenizer",
+            metaspace("always", true),
+            "found the normalizer [Prepend, Replace] and the pre_tokenizer [M",
+        ),
+        ("/decoder", json!({"type": "Fuse"}), "decoder: expected marks to become spaces first, found"),
+        (
+            "/decoder",
+            sequence(json!([spaces, {"type": "Fuse"}, {"type": "ByteFallback"}])),
+            "found [Replace, Fuse, B",
+        ),
+        (
+            "/decoder",
+            sequence(json!([])),
+            "decoder: expected [Replace, ByteFallback, Fuse, Strip] or [Metaspace]",
+        ),
+        ("/decoder/decoders/3/start", json!(2), "decoder: expected Strip of one space at the start"),
+        ("/decoder/decoders/0", metaspace("first", true), "Metaspace that drops marks, with Strip"),
+        ("/model/unk_token", json!("<?>"), "model: unk_token \"<?>\" is not in the vocabulary"),
+        (
+            "/model/vocab/<0xa9>",
+            json!(10),
+            "expected ByteFallback to concern the model's tokens of bytes alone",
+        ),
+        (
+            "/model/byte_fallback",
+            json!(false),
+            "expected ByteFallback to concern the model's tokens of bytes alone",
+        ),
+        (
+            "/added_tokens/2",
+            strips,
+            "lstrip, rstrip and single_word are not supported together with normalized",
+        ),
+        ("/post_processor/special_tokens/<s>/ids", json!([10]), "id 10 is outside the vocabulary of 10"),
+    ];
+    for (pointer, value, reason) in cases {
+        let found = read_with(&[(pointer, value)]).expect_err(pointer);
+        assert!(found.contains(reason), "{pointer}: {found}");
+    }
+    let decoder = ("/decoder", metaspace("always", true));
+    let found = read_with(&[decoder, ("/added_tokens/2", with_space)]).unwrap_err();
+    assert!(found.contains("decoder: expected marks in place of spaces, found \"< >\""), "{found}");
+    let mut pipeline = [("/normalizer", Value::Null), ("/pre_tokenizer", metaspace("always", true))];
+    pipeline[1].1["prepend_scheme"] = json!("second");
+    assert!(read_with(&pipeline).unwrap_err().contains("always, first or never, found second"));
+    pipeline[1].1["replacement"] = json!("_");
+    assert!(read_with(&pipeline).unwrap_err().contains("expected Metaspace with ▁, found \"_\""));
+}
+
+/// Reads `SMALL_PIECES` with the values at some pointers (RFC 6901) replaced or added.
+fn read_with(changes: &[(&str, Value)]) -> Result<Vec<u8>, String> {
+    let mut file: Value = serde_json::from_str(SMALL_PIECES).expect("SMALL_PIECES is JSON");
+    for (pointer, value) in changes {
+        let (parent, key) = pointer.rsplit_once('/').expect("a pointer to a member");
+        match file.pointer_mut(parent).expect("a part of SMALL_PIECES") {
+            Value::Object(members) => drop(members.insert(key.into(), value.clone())),
+            Value::Array(elements) => elements[key.parse::<usize>().expect("an index")] = value.clone(),
+            _ => panic!("{parent} has no members"),
+        }
+    }
+    tokenizer_json::read(file.to_string().as_bytes()).and_then(|vocabulary| vocabulary.section())
+}
+
+#[test]
+fn a_text_of_200_kb_without_a_cut_encodes_in_under_a_second() {
+    // A second on a host; an emulated core is about ten times slower.
+    let limit = core::time::Duration::from_secs(if cfg!(target_arch = "aarch64") { 10 } else { 1 });
+    let across =
+        variants().into_iter().find(|(name, _)| *name == "merges across spaces").expect("a variant").1;
+    let (section, _) = both(&across);
+    let tokenizer = Tokenizer::parse(&section).unwrap();
+    for text in ["a".repeat(200_000), " ".repeat(200_000), "the e ".repeat(33_334), "你👋".repeat(28_572)]
+    {
+        let start = std::time::Instant::now();
+        let ids = encode(&tokenizer, &text, Specials::AsText);
+        assert!(start.elapsed() < limit, "{:?} for {} ids", start.elapsed(), ids.len());
+    }
 }

@@ -2,6 +2,9 @@
 //!
 //! Only the fields that decide ids are read. Source: `sentencepiece_model.proto` of SentencePiece.
 
+#[cfg(test)]
+mod tests;
+
 use prost::Message;
 use ternlet_runtime::tokenizer::sentencepiece::Prefix;
 
