@@ -1,5 +1,6 @@
 //! Text to ids for commands that work on plain prompts
 
+use ternlet_runtime::tokenizer::nfc;
 use ternlet_runtime::{Model, Specials, Tokenizer};
 
 use crate::error::Error;
@@ -36,7 +37,7 @@ pub(crate) fn tokenizer_of<'a>(name: &str, model: &Model<'a>) -> Result<Tokenize
 
 /// The ids of `text` alone.
 pub(crate) fn encode(tokenizer: &Tokenizer<'_>, text: &str, specials: Specials) -> Result<Vec<u32>, Error> {
-    let mut scratch = vec![0; Tokenizer::scratch_len(text.len())];
+    let mut scratch = vec![0; Tokenizer::scratch_len(nfc::MAX_EXPANSION * text.len())];
     let mut ids = Vec::new();
     tokenizer
         .encode(text, specials, &mut scratch, &mut |id| {

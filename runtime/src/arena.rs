@@ -66,6 +66,14 @@ pub fn cast_slice_mut<T: Plain>(bytes: &mut [u8]) -> Option<&mut [T]> {
     Some(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast::<T>(), bytes.len() / size) })
 }
 
+/// Views mutable numbers as their bytes.
+pub(crate) fn bytes_mut<T: Plain>(numbers: &mut [T]) -> &mut [u8] {
+    let len = size_of_val(numbers);
+    // SAFETY: `T: Plain` has no padding and accepts whatever bytes are written; u8 needs no alignment, and the exclusive
+    // borrow passes on.
+    unsafe { core::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast::<u8>(), len) }
+}
+
 #[cfg(target_endian = "big")]
 compile_error!("ternlet reads its little-endian model format in place: big-endian targets are not supported");
 

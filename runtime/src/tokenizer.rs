@@ -1,7 +1,8 @@
 //! Text to token ids and back, over tables that lie in the model file
 //!
-//! The life of a prompt: `added` cuts out tokens that are recognised in raw text (`<|eot_id|>`), [`split`] (or
-//! [`sentencepiece`]) cuts the rest into words, `bpe` merges the bytes or characters of each word into token ids. The life of an answer: ids to bytes through
+//! The life of a prompt: `added` cuts out tokens that are recognised in raw text (`<|eot_id|>`), [`nfc`] normalises the
+//! rest if the vocabulary asks for it, [`split`] (or [`sentencepiece`]) cuts it into words, `bpe` merges the bytes or
+//! characters of each word into token ids. The life of an answer: ids to bytes through
 //! the token table, bytes to text through [`StreamDecoder`], which never lets half a character out.
 //!
 //! Ids and text equal those of the `tokenizers` crate. All tables are used in place ([`layout`] defines them), nothing
@@ -13,6 +14,7 @@ mod decode;
 mod encode;
 mod error;
 pub mod layout;
+pub mod nfc;
 pub mod sentencepiece;
 pub mod split;
 mod tables;

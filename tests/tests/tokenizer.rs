@@ -6,6 +6,8 @@ mod damage;
 mod golden;
 #[path = "tokenizer/import.rs"]
 mod import;
+#[path = "tokenizer/kinds.rs"]
+mod kinds;
 #[path = "tokenizer/oracle.rs"]
 mod oracle;
 #[path = "tokenizer/rejections.rs"]

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::de::DeserializeOwned;
 use ternlet::import::tokenizer_file;
 use ternlet_runtime::format::MAGIC;
+use ternlet_runtime::tokenizer::nfc;
 use ternlet_runtime::{Model, ModelFile, Specials, Tokenizer};
 
 use crate::error::Error;
@@ -95,7 +96,7 @@ fn one_line(value: &serde_json::Value) -> String {
 }
 
 fn encode(tokenizer: &Tokenizer<'_>, text: &str, with_affixes: bool) -> serde_json::Value {
-    let mut scratch = vec![0; Tokenizer::scratch_len(text.len())];
+    let mut scratch = vec![0; Tokenizer::scratch_len(nfc::MAX_EXPANSION * text.len())];
     let mut ids: Vec<u32> = Vec::new();
     if with_affixes {
         ids.extend(tokenizer.prefix_ids());

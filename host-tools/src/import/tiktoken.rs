@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ternlet_runtime::tokenizer::layout::Kind;
+use ternlet_runtime::tokenizer::layout::{Kind, Normaliser};
 use ternlet_runtime::tokenizer::split::Split;
 
 use super::tokenizer_section::{AddedToken, Vocabulary};
@@ -56,7 +56,7 @@ fn vocabulary(mut tokens: Vec<Vec<u8>>) -> Result<Vocabulary, String> {
         .collect();
     tokens.extend(added.iter().map(|token| token.content.clone().into_bytes()));
     Ok(Vocabulary {
-        kind: Kind::ByteLevel(Split::Llama3),
+        kind: Kind::ByteLevel(Normaliser::None, Split::Llama3),
         characters: BTreeMap::new(),
         byte_ids,
         // A rank is the id of the token that its pairs become.

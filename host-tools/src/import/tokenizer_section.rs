@@ -14,7 +14,7 @@ use ternlet_runtime::tokenizer::words::{MAX_PROBES, first_slot};
 pub struct AddedToken {
     /// Its id.
     pub id: u32,
-    /// What is recognised; not empty.
+    /// What is recognised; not empty, and normalised if it is looked for in normalised text (`ADDED_SECOND_PASS`).
     pub content: String,
     /// The `ADDED_` flags of [`ternlet_runtime::tokenizer::layout`]; 0 for a token that is just looked for.
     pub flags: u32,

@@ -6,7 +6,7 @@ use std::{string::String, vec::Vec};
 use super::{Conversation, EncodeBuffers, PromptError};
 use crate::chat_template::{BY_PLACE, ChatTemplate, SYSTEM_OPENS_TURN, TEXT_ITEM, TRIMS_CONTENT};
 use crate::tokenizer::Tokenizer;
-use crate::tokenizer::layout::{Header, Kind};
+use crate::tokenizer::layout::{Header, Kind, Normaliser};
 use crate::tokenizer::sentencepiece::{Leading, Prefix, SentencePiece, WordStart};
 use crate::tokenizer::split::Split;
 
@@ -19,7 +19,7 @@ fn bytes_of(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
 
 /// One token for each byte, and two special ones without bytes; the first of those stands before every text.
 fn tokenizer_section() -> Vec<u8> {
-    section_of_kind(Kind::ByteLevel(Split::Llama3))
+    section_of_kind(Kind::ByteLevel(Normaliser::None, Split::Llama3))
 }
 
 /// The same ids for SentencePiece, where all of ASCII are characters and a space is put in front.
@@ -37,7 +37,7 @@ fn pieces_section(prefix: Prefix) -> Vec<u8> {
 
 fn section_of_kind(kind: Kind) -> Vec<u8> {
     let n_characters = match kind {
-        Kind::ByteLevel(_) => 0,
+        Kind::ByteLevel(..) => 0,
         Kind::SentencePiece(_) => 128,
     };
     let header = Header {

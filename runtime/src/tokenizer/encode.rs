@@ -3,9 +3,12 @@
 use super::added::Piece;
 use super::bpe;
 use super::error::EncodeError;
+use super::layout::Normaliser;
+use super::nfc;
 use super::sentencepiece::{Before, Stretch};
 use super::split::Split;
 use super::vocabulary::{Alphabet, Tokenizer};
+use crate::arena::bytes_mut;
 
 /// What special tokens are when they are written in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +24,12 @@ pub enum Specials {
 pub struct SinkFull;
 
 impl Tokenizer<'_> {
-    /// Bytes of scratch that [`Tokenizer::encode`] needs for any text of up to `max_prompt_bytes`: 28 per byte, and 28.
+    /// Bytes of scratch that [`Tokenizer::encode`] needs for any text of up to `max_prompt_bytes` whose normal form is no
+    /// longer: 29 per byte, and 28.
     ///
-    /// The worst case, a text that is a single word; a text whose longest word is shorter needs less.
+    /// One for the normal form, 28 to merge a word: the worst case, a text that is a single word. A text whose longest
+    /// word is shorter needs less. With [`nfc::MAX_EXPANSION`] times the bytes this serves every text; only a few rare
+    /// characters have a normal form that is longer than they are.
     #[must_use]
     pub const fn scratch_bytes(max_prompt_bytes: usize) -> usize {
         Self::scratch_len(max_prompt_bytes).saturating_mul(size_of::<u32>())
@@ -32,7 +38,7 @@ impl Tokenizer<'_> {
     /// [`Tokenizer::scratch_bytes`] counted in u32, the unit that the scratch is given in.
     #[must_use]
     pub const fn scratch_len(max_prompt_bytes: usize) -> usize {
-        bpe::scratch_len(max_prompt_bytes)
+        bpe::scratch_len(max_prompt_bytes).saturating_add(max_prompt_bytes.div_ceil(size_of::<u32>()))
     }
 
     /// Encodes `text` and gives the ids to `out` in order; the post-processor's ids are the caller's to add
@@ -42,13 +48,13 @@ impl Tokenizer<'_> {
     /// |---|---|
     /// | `text` | any length, any characters |
     /// | `specials` | whether special tokens written in the text are tokens |
-    /// | `scratch` | [`Tokenizer::scratch_len`] of the longest word; contents do not matter |
+    /// | `scratch` | [`Tokenizer::scratch_len`] of the text's bytes; contents do not matter |
     /// | `out` | takes one id after the other, or says that it is full |
     ///
     /// Allocates: no. Time: O(n log n) in the bytes of `text`. Ids equal those of the `tokenizers` crate.
     ///
     /// # Errors
-    /// [`EncodeError::ScratchTooSmall`] at a word that is too long, [`EncodeError::SinkFull`] when `out` says so; the
+    /// [`EncodeError::ScratchTooSmall`] at a word, or a stretch to be normalised, that is too long, [`EncodeError::SinkFull`] when `out` says so; the
     /// ids before have been given out.
     pub fn encode(
         &self,
@@ -85,13 +91,14 @@ impl Tokenizer<'_> {
                 }
                 Piece::Text(text) => text,
             };
-            let split = match &self.alphabet {
-                Alphabet::Bytes(split) => *split,
+            let (normaliser, split) = match &self.alphabet {
+                Alphabet::Bytes(normaliser, split) => (*normaliser, *split),
                 Alphabet::Characters(characters) => {
                     self.encode_pieces(characters, text, before, specials, scratch, &mut out)?;
                     continue;
                 }
             };
+            let (text, scratch) = normalised(normaliser, text, scratch)?;
             for piece in self.second_pass.pieces(text, specials) {
                 match piece {
                     Piece::Token(id) => out(id)?,
@@ -116,7 +123,7 @@ impl Tokenizer<'_> {
     ) -> Result<(), EncodeError> {
         let mut out = |id| out(id).map_err(|SinkFull| EncodeError::SinkFull);
         match &self.alphabet {
-            Alphabet::Bytes(_) => bpe::encode_word(word, &self.merges, scratch, &mut out),
+            Alphabet::Bytes(..) => bpe::encode_word(word, &self.merges, scratch, &mut out),
             // No token of characters is other than UTF-8.
             Alphabet::Characters(characters) => str::from_utf8(word).map_or(Ok(()), |text| {
                 let word = Stretch { has_prefix: false, text };
@@ -141,4 +148,23 @@ impl Tokenizer<'_> {
         }
         Ok(())
     }
+}
+
+/// `text` as the normaliser makes it, and what scratch is left: all of it if nothing had to be written.
+fn normalised<'s>(
+    normaliser: Normaliser,
+    text: &'s str,
+    scratch: &'s mut [u32],
+) -> Result<(&'s str, &'s mut [u32]), EncodeError> {
+    if normaliser == Normaliser::None || nfc::is_normal(text) {
+        return Ok((text, scratch));
+    }
+    let too_small = EncodeError::ScratchTooSmall {
+        need_bytes: text.len().saturating_mul(nfc::MAX_EXPANSION),
+        have_bytes: size_of_val(scratch),
+    };
+    let n = nfc::normalise(text, bytes_mut(scratch)).map_err(|nfc::BufferFull| too_small)?;
+    let (text, scratch) = scratch.split_at_mut(n.div_ceil(size_of::<u32>()));
+    let text = str::from_utf8(&bytes_mut(text)[..n]).map_err(|_| too_small)?;
+    Ok((text, scratch))
 }

@@ -37,6 +37,8 @@ pub enum TokenizerError {
     UnknownSetting { found: u32 },
     /// T15: code points that do not ascend or are no characters.
     BadCharacter { index: usize },
+    /// T16: a normaliser that this reader does not know.
+    UnknownNormaliser { found: u32 },
 }
 
 impl fmt::Display for TokenizerError {
@@ -91,6 +93,9 @@ impl fmt::Display for TokenizerError {
             Self::BadCharacter { index } => {
                 write!(f, "characters[{index}]: must be code points of characters, ascending")
             }
+            Self::UnknownNormaliser { found } => {
+                write!(f, "normaliser must be 0 (none) or 1 (NFC), found {found}")
+            }
         }
     }
 }
@@ -101,9 +106,9 @@ impl core::error::Error for TokenizerError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// A word is longer than the scratch serves.
+    /// A word, or a text that has to be normalised, is longer than the scratch serves.
     ScratchTooSmall {
-        /// Bytes of scratch that the word needs.
+        /// Bytes of scratch that it needs; for a text to be normalised, the most that it can need.
         need_bytes: usize,
         /// Bytes of scratch given.
         have_bytes: usize,
@@ -118,7 +123,7 @@ impl fmt::Display for EncodeError {
             Self::ScratchTooSmall { need_bytes, have_bytes } => {
                 write!(
                     f,
-                    "word too long: merging it needs {need_bytes} bytes of scratch, there are {have_bytes}"
+                    "word too long: encoding it needs {need_bytes} bytes of scratch, there are {have_bytes}"
                 )
             }
             Self::SinkFull => write!(f, "text too long: more tokens than there is room for"),

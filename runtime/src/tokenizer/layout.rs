@@ -45,6 +45,37 @@ pub const MAX_AFFIX_IDS: u32 = 16;
 pub const MODEL_BYTE_LEVEL_BPE: u32 = 1;
 /// Model kind: SentencePiece BPE.
 pub const MODEL_SENTENCEPIECE_BPE: u32 = 2;
+
+/// What is done to text before it is split, after the first pass of added tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Normaliser {
+    /// Nothing.
+    #[default]
+    None,
+    /// Canonical composition (NFC) in the Unicode version of the `tokenizers` crate.
+    Nfc,
+}
+
+impl Normaliser {
+    /// The code in the model file; `None` for one that this reader does not know.
+    #[must_use]
+    pub const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            0 => Some(Self::None),
+            1 => Some(Self::Nfc),
+            _ => None,
+        }
+    }
+
+    /// The code in the model file.
+    #[must_use]
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Nfc => 1,
+        }
+    }
+}
 /// Flag of an added token that is looked for only in what the first pass left (`normalized` in `tokenizer.json`).
 pub const ADDED_SECOND_PASS: u32 = 1;
 /// Flag of an added token that swallows the white space before it.
@@ -59,8 +90,8 @@ pub const ADDED_FLAGS: u32 = ADDED_SECOND_PASS | ADDED_LSTRIP | ADDED_RSTRIP | A
 /// What the vocabulary's tokens are made of, and where words end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Bytes, in the words of a pre-tokenizer.
-    ByteLevel(Split),
+    /// Bytes, of normalised text in the words of a pre-tokenizer.
+    ByteLevel(Normaliser, Split),
     /// Characters, with the tokens of bytes for those that are no piece.
     SentencePiece(SentencePiece),
 }
@@ -80,7 +111,7 @@ pub enum Kind {
 /// | 32 | n_added | at most n_tokens |
 /// | 36 | n_added_bytes | at most 512 · n_added |
 /// | 40, 44 | n_prefix, n_suffix | at most 16 |
-/// | 48 | reserved | zero |
+/// | 48 | normaliser | of byte-level BPE 0: none, 1: NFC; otherwise zero |
 /// | 52 | settings | of SentencePiece, otherwise zero: bits in `FORMAT.md` |
 /// | 56 | n_characters | at most n_tokens; byte-level: zero |
 /// | 60 | unknown_id | of SentencePiece: an id or `NONE`; otherwise zero |
@@ -116,7 +147,7 @@ impl Header {
     /// Reads and range-checks the header.
     ///
     /// # Errors
-    /// Rejections T1, T3 to T6, T8 and T14 of `FORMAT.md`.
+    /// Rejections T1, T3 to T6, T8, T14 and T16 of `FORMAT.md`.
     pub fn decode(section: &[u8]) -> Result<Self, TokenizerError> {
         let Some(bytes) = section.first_chunk::<HEADER_BYTES>() else {
             return Err(TokenizerError::Truncated { need: HEADER_BYTES, have: section.len() });
@@ -124,7 +155,11 @@ impl Header {
         let (words, _) = bytes.as_chunks::<4>();
         let word = |index: usize| u32::from_le_bytes(words[index]);
         let kind = match (word(0), Split::from_code(word(1))) {
-            (MODEL_BYTE_LEVEL_BPE, Some(split)) => Kind::ByteLevel(split),
+            (MODEL_BYTE_LEVEL_BPE, Some(split)) => {
+                let normaliser = Normaliser::from_code(word(12));
+                let found = word(12);
+                Kind::ByteLevel(normaliser.ok_or(TokenizerError::UnknownNormaliser { found })?, split)
+            }
             (MODEL_SENTENCEPIECE_BPE, None) if word(1) == 0 => {
                 let unknown_id = (word(15) != NONE).then_some(word(15));
                 if unknown_id.is_some_and(|id| id >= word(2)) {
@@ -143,7 +178,7 @@ impl Header {
         };
         // Header words that mean nothing to this kind.
         let mut reserved = match kind {
-            Kind::ByteLevel(_) => 12..16,
+            Kind::ByteLevel(..) => 13..16,
             Kind::SentencePiece(_) => 12..13,
         };
         let header = Self {
@@ -159,7 +194,7 @@ impl Header {
             n_prefix: count("n_prefix", word(10), 0, MAX_AFFIX_IDS)?,
             n_suffix: count("n_suffix", word(11), 0, MAX_AFFIX_IDS)?,
             n_characters: match kind {
-                Kind::ByteLevel(_) => 0,
+                Kind::ByteLevel(..) => 0,
                 Kind::SentencePiece(_) => count("n_characters", word(14), 0, word(2))?,
             },
         };
@@ -181,10 +216,12 @@ impl Header {
     /// The header's bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
-        let (model, split, settings, unknown_id) = match self.kind {
-            Kind::ByteLevel(split) => (MODEL_BYTE_LEVEL_BPE, split.code(), 0, 0),
+        let (model, split, normaliser, settings, unknown_id) = match self.kind {
+            Kind::ByteLevel(normaliser, split) => {
+                (MODEL_BYTE_LEVEL_BPE, split.code(), normaliser.code(), 0, 0)
+            }
             Kind::SentencePiece(pieces) => {
-                (MODEL_SENTENCEPIECE_BPE, 0, pieces.settings_word(), pieces.unknown_id.unwrap_or(NONE))
+                (MODEL_SENTENCEPIECE_BPE, 0, 0, pieces.settings_word(), pieces.unknown_id.unwrap_or(NONE))
             }
         };
         let words = [
@@ -200,7 +237,7 @@ impl Header {
             self.n_added_bytes,
             self.n_prefix,
             self.n_suffix,
-            0,
+            normaliser,
             settings,
             self.n_characters,
             unknown_id,

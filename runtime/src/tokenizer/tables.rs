@@ -56,7 +56,7 @@ impl<'a> Tables<'a> {
     /// Cuts the section into its arrays and checks every element.
     ///
     /// # Errors
-    /// Rejections T1 to T15 of `FORMAT.md`.
+    /// Rejections T1 to T16 of `FORMAT.md`.
     pub(super) fn parse(section: &'a [u8]) -> Result<Self, TokenizerError> {
         let header = Header::decode(section)?;
         let mut cursor = Cursor { rest: section, taken: 0, short: false };

@@ -4,7 +4,7 @@ use super::added::{AddedTokens, is_special};
 use super::bpe::{Characters, Merges};
 use super::decode::{StreamDecoder, is_utf8};
 use super::error::TokenizerError;
-use super::layout::{ADDED_SECOND_PASS, Kind};
+use super::layout::{ADDED_SECOND_PASS, Kind, Normaliser};
 use super::sentencepiece::{Before, Leading, SentencePiece};
 use super::split::Split;
 use super::tables::{Tables, span, value};
@@ -13,8 +13,8 @@ use super::words::Words;
 /// What words are made of.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Alphabet<'a> {
-    /// Bytes, in the words of a pre-tokenizer.
-    Bytes(Split),
+    /// Bytes, of normalised text in the words of a pre-tokenizer.
+    Bytes(Normaliser, Split),
     /// Characters of a SentencePiece vocabulary.
     Characters(Characters<'a>),
 }
@@ -37,13 +37,13 @@ impl<'a> Tokenizer<'a> {
     /// Time: one pass over the section. Any alignment will do.
     ///
     /// # Errors
-    /// Rejections T1 to T15 of `FORMAT.md`.
+    /// Rejections T1 to T16 of `FORMAT.md`.
     pub fn parse(section: &'a [u8]) -> Result<Self, TokenizerError> {
         let tables = Tables::parse(section)?;
         Ok(Self {
             tables,
             alphabet: match tables.header.kind {
-                Kind::ByteLevel(split) => Alphabet::Bytes(split),
+                Kind::ByteLevel(normaliser, split) => Alphabet::Bytes(normaliser, split),
                 Kind::SentencePiece(settings) => Alphabet::Characters(Characters::new(&tables, settings)),
             },
             merges: Merges::new(&tables),
@@ -130,7 +130,7 @@ impl<'a> Tokenizer<'a> {
     /// The settings of a SentencePiece vocabulary.
     fn settings(&self) -> Option<SentencePiece> {
         match &self.alphabet {
-            Alphabet::Bytes(_) => None,
+            Alphabet::Bytes(..) => None,
             Alphabet::Characters(characters) => Some(characters.settings()),
         }
     }

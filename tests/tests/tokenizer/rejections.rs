@@ -225,3 +225,8 @@ fn t15_characters_that_do_not_ascend_or_are_none() {
         assert_eq!(pieces_refusal(at + 16, surrogate_or_beyond), TokenizerError::BadCharacter { index: 2 });
     }
 }
+
+#[test]
+fn t16_an_unknown_normaliser() {
+    assert_eq!(refusal(48, 2), TokenizerError::UnknownNormaliser { found: 2 });
+}

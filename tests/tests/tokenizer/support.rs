@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use ternlet::import::tokenizer_file;
+use serde_json::{Value, json};
+use ternlet::import::{tokenizer_file, tokenizer_json};
+use ternlet_runtime::tokenizer::nfc;
 use ternlet_runtime::{Specials, Tokenizer};
 
 /// A file of the golden tokenizer.
@@ -15,9 +17,27 @@ pub(crate) fn golden_section() -> Vec<u8> {
     tokenizer_file::read_file(&golden_file("tokenizer.json")).expect("a supported tokenizer")
 }
 
+/// The golden tokenizer as JSON, to be changed.
+pub(crate) fn golden_json() -> Value {
+    let json = std::fs::read(golden_file("tokenizer.json")).expect("a file of the repository");
+    serde_json::from_slice(&json).expect("JSON")
+}
+
+/// `tokenizer` with the normaliser NFC.
+pub(crate) fn with_nfc(mut tokenizer: Value) -> Value {
+    tokenizer["normalizer"] = json!({"type": "NFC"});
+    tokenizer
+}
+
+/// The TOKENIZER section of a tokenizer in JSON.
+pub(crate) fn section_of(tokenizer: &Value) -> Vec<u8> {
+    let vocabulary = tokenizer_json::read(tokenizer.to_string().as_bytes());
+    vocabulary.and_then(|vocabulary| vocabulary.section()).expect("a supported tokenizer")
+}
+
 /// The ids of `text`.
 pub(crate) fn encode(tokenizer: &Tokenizer<'_>, text: &str, specials: Specials) -> Vec<u32> {
-    let mut scratch = vec![0; Tokenizer::scratch_len(text.len())];
+    let mut scratch = vec![0; Tokenizer::scratch_len(nfc::MAX_EXPANSION * text.len())];
     let mut ids = Vec::new();
     let mut push = |id| {
         ids.push(id);

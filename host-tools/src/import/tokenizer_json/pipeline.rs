@@ -1,6 +1,7 @@
 //! What stands around the model: normalizer, pre-tokenizer, post-processor, decoder
 
 use serde_json::Value;
+use ternlet_runtime::tokenizer::layout::Normaliser;
 use ternlet_runtime::tokenizer::split::Split;
 
 /// The expressions that splits are known by.
@@ -27,12 +28,14 @@ const THREE_DIGITS: &str = "[0-9][0-9][0-9]";
 /// The ids before and after a text.
 type Affixes = (Vec<u32>, Vec<u32>);
 
-/// None is supported.
-pub(super) fn check_normalizer(normalizer: &Value) -> Result<(), String> {
-    if steps(normalizer, "normalizers").is_empty() {
-        return Ok(());
+/// What is done to text before it is split.
+pub(super) fn normaliser(normalizer: &Value) -> Result<Normaliser, String> {
+    let steps = steps(normalizer, "normalizers");
+    match steps.iter().find(|step| kind(step) != "NFC") {
+        Some(other) => Err(format!("normalizer: expected none or NFC, found {}", kind(other))),
+        None if steps.is_empty() => Ok(Normaliser::None),
+        None => Ok(Normaliser::Nfc),
     }
-    Err(format!("normalizer: expected none, found {}", kind(normalizer)))
 }
 
 /// The split that the pre-tokenizer asks for.
@@ -112,12 +115,24 @@ pub(super) fn affixes(post_processor: &Value) -> Result<Affixes, String> {
         match kind(step) {
             // Trims offsets, which nobody asks for here.
             "ByteLevel" => {}
-            "TemplateProcessing" if affixes.is_none() => affixes = Some(template_affixes(step)?),
-            "TemplateProcessing" => return Err("post_processor: expected one template, found two".into()),
+            "TemplateProcessing" | "BertProcessing" | "RobertaProcessing" if affixes.is_some() => {
+                return Err("post_processor: expected one step that adds tokens, found two".into());
+            }
+            "TemplateProcessing" => affixes = Some(template_affixes(step)?),
+            "BertProcessing" | "RobertaProcessing" => affixes = Some(cls_and_sep(step)?),
             other => return Err(format!("post_processor: {other} is not supported")),
         }
     }
     Ok(affixes.unwrap_or_default())
+}
+
+/// The token before and the token after a text, each as its text and id.
+fn cls_and_sep(step: &Value) -> Result<Affixes, String> {
+    let id = |name: &str| {
+        let id = step[name][1].as_u64().and_then(|id| u32::try_from(id).ok());
+        id.ok_or_else(|| format!("post_processor: {}: {name:?} has no id", kind(step)))
+    };
+    Ok((vec![id("cls")?], vec![id("sep")?]))
 }
 
 fn template_affixes(template: &Value) -> Result<Affixes, String> {

@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 use ternlet_runtime::tokenizer::layout::{ADDED_SECOND_PASS, Kind};
 use ternlet_runtime::tokenizer::sentencepiece::{Leading, Prefix, SentencePiece, WordStart};
 
+use super::added::{self, AddedEntry};
 use super::model::Model;
 use super::pipeline::{affixes, kind, steps};
-use super::{AddedEntry, AddedToken, File, Vocabulary, add_text};
+use super::{File, Vocabulary};
 use crate::import::sentencepiece::words::{as_decoded, named_byte, single_character, word_start};
+use crate::import::tokenizer_section::AddedToken;
 
 /// The mark as files write it.
 const MARK: &str = "\u{2581}";
@@ -39,7 +41,7 @@ pub(super) fn read(file: File) -> Result<Vocabulary, String> {
 
     let mut texts = model.texts()?;
     for entry in &file.added_tokens {
-        add_text(&mut texts, &model, entry)?;
+        added::enter(&mut texts, &model, entry, &entry.content)?;
     }
     let n_tokens = texts.len();
     if let Some(id) = prefix_ids.iter().chain(&suffix_ids).find(|id| **id as usize >= n_tokens) {

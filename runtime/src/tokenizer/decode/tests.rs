@@ -2,7 +2,7 @@
 
 use std::{string::String, vec::Vec};
 
-use super::super::layout::{Header, Kind, NONE};
+use super::super::layout::{Header, Kind, NONE, Normaliser};
 use super::super::sentencepiece::{Leading, Prefix, SentencePiece, WordStart};
 use super::super::split::Split;
 use super::super::vocabulary::Tokenizer;
@@ -93,7 +93,7 @@ fn any_division_of_any_bytes_gives_the_lossy_text() {
         }
         tokens.push(Vec::new());
         let ids: Vec<u32> = (0..).take(tokens.len()).collect();
-        let section = section(Kind::ByteLevel(Split::Llama3), &tokens);
+        let section = section(Kind::ByteLevel(Normaliser::None, Split::Llama3), &tokens);
         let tokenizer = Tokenizer::parse(&section).unwrap();
         assert_eq!(stream(&tokenizer, &ids), String::from_utf8_lossy(&bytes));
         assert_eq!(decode(&tokenizer, &ids), String::from_utf8_lossy(&bytes));

@@ -64,7 +64,8 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Vocabulary, Error> {
         "decoder": {"type": "ByteLevel"},
         "model": {"type": "BPE", "vocab": vocab, "merges": merges, "ignore_merges": rules.ignore_merges},
     });
-    tokenizer_json::read(file.to_string().as_bytes()).map_err(|problem| Error::new("tokenizer.ggml", problem))
+    tokenizer_json::read_with_gaps(file.to_string().as_bytes())
+        .map_err(|problem| Error::new("tokenizer.ggml", problem))
 }
 
 /// What the pre-tokenizer's name stands for. Source: the rules in the `tokenizer.json` of the models that
