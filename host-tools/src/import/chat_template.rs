@@ -84,12 +84,14 @@ struct Trims {
 /// # Errors
 /// Why the template does not reduce to lists, for people.
 pub fn compile(source: &str, names: TokenNames<'_>, tokenizer: &Tokenizer<'_>) -> Result<Vec<u8>, String> {
-    let template = Template::new(source, names)?;
-    let gaps = probes::gaps(&template)?;
-    let section = section::lay_out(&gaps, tokenizer);
-    let compiled = ChatTemplate::parse(&section).map_err(|e| e.to_string())?;
-    proof::check(&template, &compiled, tokenizer)?;
-    Ok(section)
+    jinja::on_deep_stack(|| {
+        let template = Template::new(source, names)?;
+        let gaps = probes::gaps(&template)?;
+        let section = section::lay_out(&gaps, tokenizer);
+        let compiled = ChatTemplate::parse(&section).map_err(|e| e.to_string())?;
+        proof::check(&template, &compiled, tokenizer)?;
+        Ok(section)
+    })
 }
 
 /// What the template writes for a conversation of the kind that a device has.
