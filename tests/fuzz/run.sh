@@ -2,7 +2,7 @@
 # Fuzzes every reader of foreign bytes, ten minutes each: `bash tests/fuzz/run.sh [TARGET...] [SECONDS]`.
 #
 # Targets are the folders of tests/fuzz/corpus. Each runs under AddressSanitizer with overflow checks, on inputs of at
-# most its length, 2 GiB of memory and 10 seconds an input. What is found goes to target/fuzz/artifacts/TARGET and ends
+# most its length, 2 GiB of memory and a minute an input. What is found goes to target/fuzz/artifacts/TARGET and ends
 # the run with status 1; inputs that reach further are kept in target/fuzz/corpus/TARGET for the next run. Installs
 # cargo-fuzz if it is missing. Ends with a line per target: inputs run, edges covered, inputs a second.
 set -euo pipefail
@@ -58,7 +58,7 @@ for name in "${targets[@]}"; do
     cargo fuzz run --fuzz-dir tests/fuzz --target-dir "$out" --target "$host" "$name" \
         "$out/corpus/$name" "tests/fuzz/corpus/$name" -- \
         -artifact_prefix="$out/artifacts/$name/" -max_total_time="$seconds" -max_len="$(max_len "$name")" \
-        -rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=10 -print_final_stats=1 >"$log" 2>&1 || result=FINDING
+        -rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=60 -print_final_stats=1 >"$log" 2>&1 || result=FINDING
     [ $result = clean ] || { tail -n 60 "$log"; status=1; }
     summary+=("$(awk -v name="$name" -v result=$result '
         /cov: [0-9]+/ { for (i = 1; i < NF; i++) if ($i == "cov:") covered = $(i + 1) }

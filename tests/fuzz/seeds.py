@@ -290,6 +290,9 @@ TEMPLATES = {
     "macro": "{% macro say(m) %}{{ m.role.upper() }}{{ m.content }}{% endmacro %}"
              "{% for m in messages %}{{ say(m) }}{% endfor %}",
     "endless": "{% for a in range(100000) %}{% for b in range(100000) %}{{ a ~ b }}{% endfor %}{% endfor %}",
+    "wide_indent": "{% for m in messages %}{{ m.content | indent(10000000000, true) }}{% endfor %}",
+    "wide_format": "{% for m in messages %}{{ '%1000000000d' | format(1) }}{{ m.content }}{% endfor %}",
+    "much_output": "{% set a = 'a' * 100000 %}{% for i in range(100000) %}{{ a }}{% endfor %}",
     "date": "{{ strftime_now('%d') }}",
     "broken": "{% for m in messages %}{{ m.content }",
 }
@@ -298,6 +301,102 @@ TEMPLATES = {
 def write_templates():
     for name, source in TEMPLATES.items():
         put("chat_template", name, source.encode(), b"<s>", b"</s>")
+
+
+# ---- GGUF ----------------------------------------------------------------------------------------------------------
+
+TYPES = {"F32": 0, "F16": 1, "TQ1_0": 34, "TQ2_0": 35, "I2_S": 36, "TL1": 38}
+
+
+def gguf_text(text):
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+def gguf_value(item):
+    if isinstance(item, bool):
+        return struct.pack("<IB", 7, item)
+    if isinstance(item, int):
+        return struct.pack("<II", 4, item)
+    if isinstance(item, float):
+        return struct.pack("<If", 6, item)
+    if isinstance(item, str):
+        return struct.pack("<I", 8) + gguf_text(item)
+    if isinstance(item[0], str):
+        return struct.pack("<IIQ", 9, 8, len(item)) + b"".join(map(gguf_text, item))
+    form = "f" if isinstance(item[0], float) else "i"
+    return struct.pack("<IIQ", 9, 6 if form == "f" else 5, len(item)) + struct.pack(f"<{len(item)}{form}", *item)
+
+
+def matrix(kind, n, k):
+    """Trits of scale 0.25 in the layout of a type; the bytes of unknown types are as many as I2_S has."""
+    count = n * k
+    if kind in ("F32", "F16"):
+        return struct.pack(f"<{count}{'f' if kind == 'F32' else 'e'}", *(rng.randrange(-1, 2) / 4 for _ in range(count)))
+    if kind == "TQ2_0":
+        block = lambda: bytes(sum(rng.randrange(3) << shift for shift in (0, 2, 4, 6)) for _ in range(64))
+        return b"".join(block() + struct.pack("<e", 0.25) for _ in range(count // 256))
+    if kind == "TQ1_0":
+        byte = lambda digits: -(-256 * sum(rng.randrange(3) * 3**i for i in range(5 - digits, 5)) // 243) & 255
+        block = lambda: bytes(byte(5) for _ in range(48)) + bytes(byte(4) for _ in range(4))
+        return b"".join(block() + struct.pack("<e", 0.25) for _ in range(count // 256))
+    return packed(count, 1) + struct.pack("<f", 0.25) + bytes(28)
+
+
+def gguf(arch, kind, dim=8, ffn=12, down=None, sub_norms=True, head=False, vocabulary="gpt2", **more):
+    heads, kv_heads, head_dim = 2, 1, dim // 2
+    tensors = [("token_embd", "F16", VOCAB, dim), ("output_norm", "F32", 1, dim)]
+    for name, n, k in (("attn_q", dim, dim), ("attn_k", head_dim, dim), ("attn_v", head_dim, dim),
+                       ("attn_output", dim, dim), ("ffn_gate", ffn, dim), ("ffn_up", ffn, dim)):
+        tensors.append((f"blk.0.{name}", kind, n, k))
+    tensors.append(("blk.0.ffn_down", down or kind, dim, ffn))
+    norms = [("attn_norm", dim), ("ffn_norm", dim)] + [("attn_sub_norm", dim), ("ffn_sub_norm", ffn)] * sub_norms
+    tensors += [(f"blk.0.{name}", "F32", 1, k) for name, k in norms]
+    tensors += [("output", "F16", VOCAB, dim)] * head
+    fields = {
+        "general.architecture": arch, "general.name": "seed", "general.file_type": 40, f"{arch}.block_count": 1,
+        f"{arch}.context_length": 64, f"{arch}.embedding_length": dim, f"{arch}.feed_forward_length": ffn,
+        f"{arch}.attention.head_count": heads, f"{arch}.attention.head_count_kv": kv_heads,
+        f"{arch}.attention.layer_norm_rms_epsilon": 1e-5, f"{arch}.rope.freq_base": 10000.0,
+        f"{arch}.rope.dimension_count": head_dim, f"{arch}.vocab_size": VOCAB, **more,
+    }
+    if vocabulary == "gpt2":
+        fields |= {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": [*VOCABULARY, "<s>", "</s>"],
+                   "tokenizer.ggml.token_type": [1] * 8 + [3, 3], "tokenizer.ggml.merges": [" ".join(m) for m in MERGES],
+                   "tokenizer.ggml.bos_token_id": 8, "tokenizer.ggml.eos_token_id": 9,
+                   "tokenizer.chat_template": TEMPLATES["role_names"]}
+    elif vocabulary == "llama":
+        fields |= {"tokenizer.ggml.model": "llama", "tokenizer.ggml.token_type": [2, 3, 3, 6, 6, 1, 1, 1, 1],
+                   "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", "<0x0A>", "<0xC3>", "\u2581", "a", "b", "ab"],
+                   "tokenizer.ggml.scores": [0.0, 0.0, 0.0, 0.0, 0.0, -3.0, -4.0, -5.0, -1.0],
+                   "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
+                   "tokenizer.ggml.add_bos_token": True}
+    head_bytes = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(fields))
+    head_bytes += b"".join(gguf_text(key) + gguf_value(item) for key, item in fields.items())
+    data = b""
+    for name, dtype, n, k in tensors:
+        shape = [k] if n == 1 else [k, n]
+        head_bytes += gguf_text(f"{name}.weight") + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, TYPES[dtype], len(data))
+        content = floats(n * k, dtype) if n == 1 or name in ("token_embd", "output") else matrix(dtype, n, k)
+        data += content + bytes(-len(content) % 32)
+    return head_bytes + bytes(-len(head_bytes) % 32) + data
+
+
+def write_ggufs():
+    relu2 = {"bitnet.hidden_activation": "relu2", "tokenizer.ggml.pre": "llama-bpe"}
+    put("gguf", "bitnet_f32", gguf("bitnet", "F32", **relu2))
+    put("gguf", "bitnet_f16", gguf("bitnet", "F16", **relu2))
+    put("gguf", "bitnet_silu_tq2_0", gguf("bitnet", "F16", ffn=256, down="TQ2_0", **{"tokenizer.ggml.pre": "falcon"}))
+    put("gguf", "bitnet_tq1_0", gguf("bitnet", "F16", ffn=256, down="TQ1_0", **relu2))
+    put("gguf", "bitnet_b158_i2_s", gguf("bitnet-b1.58", "I2_S", dim=16, ffn=16))
+    put("gguf", "bitnet_25_i2_s", gguf("bitnet-25", "I2_S", dim=16, ffn=16))
+    put("gguf", "llama_f16", gguf("llama", "F16", sub_norms=False, head=True, vocabulary="llama"))
+    put("gguf", "llama_i2_s", gguf("llama", "I2_S", dim=16, ffn=16, sub_norms=False, vocabulary="llama",
+                                   **{"tokenizer.ggml.pre": "llama-bpe"}))
+    put("gguf", "no_tokenizer", gguf("bitnet", "F16", vocabulary=None, **relu2))
+    put("gguf", "tl1_refused", gguf("bitnet-b1.58", "TL1", dim=16, ffn=16))
+    whole = gguf("bitnet", "F16", **relu2)
+    put("gguf", "cut_short", whole[:-40])
+    put("gguf", "absurd_counts", whole[:8] + struct.pack("<QQ", 1 << 62, 1 << 62) + whole[24:])
 
 
 # ---- model files ---------------------------------------------------------------------------------------------------
@@ -332,6 +431,7 @@ def write_models(program):
 write_checkpoints()
 write_tokenizers()
 write_templates()
+write_ggufs()
 if len(sys.argv) > 1:
     write_models(sys.argv[1])
 print(sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()), "bytes of corpora")

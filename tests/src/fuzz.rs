@@ -6,12 +6,14 @@
 
 mod chat_template;
 mod checkpoint;
+mod gguf;
 mod model;
 mod parts;
 mod tokenizer;
 
 pub use chat_template::chat_template;
 pub use checkpoint::safetensors;
+pub use gguf::gguf;
 pub use model::model;
 pub use tokenizer::tokenizer;
 
@@ -19,8 +21,9 @@ pub use tokenizer::tokenizer;
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("safetensors", safetensors),
+    ("gguf", gguf),
     ("tokenizer", tokenizer),
     ("model", model),
     ("chat_template", chat_template),
