@@ -26,5 +26,5 @@ mod value;
 pub use contents::{Contents, TensorEntry, parse};
 pub use fields::Fields;
 pub use i2s_order::I2sOrder;
-pub use model::{Gguf, open};
+pub use model::{FileBytes, Gguf, open};
 pub use value::{List, Value};

@@ -4,6 +4,7 @@
 //! of the file: one that nothing reads means that the model computes something we would leave out.
 
 use core::fmt::Debug;
+use core::ops::Range;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -27,6 +28,24 @@ use crate::pack::{RopeScaling, Source, TernaryRows, rope_inv_freq};
 const ROPE_FACTORS: &str = "rope_freqs.weight";
 const TOKEN_EMBEDDING: &str = "token_embd.weight";
 const OUTPUT: &str = "output.weight";
+/// Bytes of a table after which those read so far are let go.
+const RELEASE_BYTES: usize = 16 << 20;
+
+/// What holds the bytes of a file.
+pub trait FileBytes: AsRef<[u8]> + Debug + Sync {
+    /// Lets the memory go that a part takes; it loads again when it is read again.
+    fn release(&self, part: Range<usize>) {
+        let _ = part;
+    }
+}
+
+impl FileBytes for Vec<u8> {}
+impl FileBytes for &[u8] {}
+impl FileBytes for ModelFile {
+    fn release(&self, part: Range<usize>) {
+        Self::release(self, part);
+    }
+}
 
 /// A checked file, over whatever holds its bytes.
 #[derive(Debug)]
@@ -83,7 +102,7 @@ fn stored(contents: &Contents<'_>) -> Result<BTreeMap<String, Stored>, Error> {
     Ok(tensors)
 }
 
-impl<B: AsRef<[u8]>> Gguf<B> {
+impl<B: FileBytes> Gguf<B> {
     /// Reads and checks all but the weights of the file whose bytes are `file`. A model that neither the options nor
     /// the file name is called `stem`.
     ///
@@ -337,7 +356,7 @@ impl<B: AsRef<[u8]>> Gguf<B> {
     }
 }
 
-impl<B: AsRef<[u8]> + Debug + Sync> Source for Gguf<B> {
+impl<B: FileBytes> Source for Gguf<B> {
     fn config(&self) -> &Config {
         &self.shape.config
     }
@@ -373,6 +392,12 @@ impl<B: AsRef<[u8]> + Debug + Sync> Source for Gguf<B> {
         Ok(frequencies.into_iter().zip(self.rope_factors()?).map(divided).collect())
     }
 
+    fn release(&self, tensor: &ExpectedTensor) {
+        if let Some(stored) = self.tensors.get(&weight_name(tensor)) {
+            self.file.release(stored.start..stored.end);
+        }
+    }
+
     fn table_rows(
         &self,
         tensor: &ExpectedTensor,
@@ -388,6 +413,11 @@ impl<B: AsRef<[u8]> + Debug + Sync> Source for Gguf<B> {
                 let found = values[column];
                 let problem = format!("expected finite weights, found {found} at row {row}, column {column}");
                 return Err(Error::new(name, problem));
+            }
+            // A table may be larger than the memory that packing should take.
+            let end = (row + 1) * row_bytes;
+            if end / RELEASE_BYTES > row * row_bytes / RELEASE_BYTES {
+                self.file.release(stored.start..stored.start + end - row_bytes);
             }
             if float.is_plain() {
                 visit(bytes)?;
