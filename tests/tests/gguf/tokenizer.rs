@@ -160,18 +160,25 @@ fn other_names_stand_for_other_rules() {
     let byte_level = serde_json::json!({"type": "ByteLevel", "add_prefix_space": false});
     let falcon = serde_json::json!({"type": "Sequence", "pretokenizers": [
         {"type": "Punctuation", "behavior": "Contiguous"},
-        byte_level,
+        byte_level.clone(),
         {"type": "Digits", "individual_digits": false},
         {"type": "Split", "pattern": {"Regex": "[0-9][0-9][0-9]"}, "behavior": "Isolated"},
     ]});
     let llama_3 = json["pre_tokenizer"].clone();
-    for (pre, pre_tokenizer, ignore_merges) in [
-        ("gpt-2", byte_level, false),
-        ("falcon", falcon, false),
-        ("falcon3", llama_3.clone(), true),
-        ("falcon_e", llama_3, true),
+    let mut qwen_2 = llama_3.clone();
+    let expression = &mut qwen_2["pretokenizers"][0]["pattern"]["Regex"];
+    *expression = expression.as_str().expect("an expression").replace("{1,3}", "").into();
+    let (none, nfc) = (Value::Null, serde_json::json!({"type": "NFC"}));
+    for (pre, normalizer, pre_tokenizer, ignore_merges) in [
+        ("gpt-2", &none, &byte_level, false),
+        ("olmo", &nfc, &byte_level, false),
+        ("falcon", &none, &falcon, false),
+        ("falcon3", &none, &llama_3, true),
+        ("falcon_e", &none, &llama_3, true),
+        ("qwen2", &nfc, &qwen_2, false),
     ] {
-        json["pre_tokenizer"] = pre_tokenizer;
+        json["normalizer"] = normalizer.clone();
+        json["pre_tokenizer"] = pre_tokenizer.clone();
         json["model"]["ignore_merges"] = ignore_merges.into();
         let mut file = file("llama");
         enter(&mut file, &json, 2048);
