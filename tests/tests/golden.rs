@@ -16,6 +16,8 @@ mod int8_head;
 mod lenient;
 #[path = "golden/same_bits.rs"]
 mod same_bits;
+#[path = "golden/same_file.rs"]
+mod same_file;
 #[path = "golden/strict.rs"]
 mod strict;
 #[path = "golden/trace.rs"]
