@@ -1,6 +1,7 @@
 //! What `ternlet` does beside its command line: foreign formats in, model files out
 #![expect(clippy::std_instead_of_core, reason = "a host program uses std throughout")]
 
+pub mod against;
 pub mod error;
 pub mod footprint;
 pub mod hub;

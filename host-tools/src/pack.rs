@@ -12,6 +12,7 @@ pub mod synth;
 mod ternary_ahead;
 mod writer;
 
+pub use i8_table::I8Rows;
 pub use packer::{HeadForm, PackRequest, file_bytes, pack};
 pub use rope::{RopeScaling, rope_inv_freq};
 pub use source::{Source, TernaryRows};

@@ -202,11 +202,12 @@ impl<'a> Model<'a> {
         self.directory.schedule()
     }
 
-    /// Entry `index` and its bytes.
+    /// Entry `index` (file order) and its bytes.
     ///
     /// # Panics
-    /// Never for an index of the schedule: `Directory::decode` checked every entry's bounds against the payload.
-    fn tensor(&self, index: u32) -> (TensorEntry, &'a [u8]) {
+    /// If there is no such tensor. `Directory::decode` checked every entry's bounds against the payload.
+    #[must_use]
+    pub fn tensor(&self, index: u32) -> (TensorEntry, &'a [u8]) {
         let entry = self.directory.get(index).expect("an index of the schedule");
         // Offsets and lengths are within `tensors`, whose length is a usize.
         let range = |offset: u64| usize::try_from(offset).expect("within the payload");

@@ -11,7 +11,7 @@ const MAX_CODE: f32 = 127.0;
 
 /// Quantises rows that arrive in a float layout.
 #[derive(Debug)]
-pub(super) struct I8Rows {
+pub struct I8Rows {
     stored: Layout,
     weights: Vec<f32>,
     codes: Vec<u8>,
@@ -20,12 +20,13 @@ pub(super) struct I8Rows {
 
 impl I8Rows {
     /// For rows stored in `stored`, a float layout.
-    pub(super) const fn new(stored: Layout) -> Self {
+    #[must_use]
+    pub const fn new(stored: Layout) -> Self {
         Self { stored, weights: Vec::new(), codes: Vec::new(), scales: Vec::new() }
     }
 
     /// The next row's codes, as the bytes of i8.
-    pub(super) fn quantise(&mut self, row: &[u8]) -> &[u8] {
+    pub fn quantise(&mut self, row: &[u8]) -> &[u8] {
         self.weights.clear();
         match self.stored {
             Layout::Bf16 => {
@@ -51,7 +52,8 @@ impl I8Rows {
     }
 
     /// The scales of all rows so far.
-    pub(super) fn into_scales(self) -> Vec<f32> {
+    #[must_use]
+    pub fn into_scales(self) -> Vec<f32> {
         self.scales
     }
 }

@@ -14,6 +14,7 @@ mod prompt;
 mod run;
 mod sentencepiece;
 mod tokenize;
+mod verify_against;
 
 use program::run;
 
