@@ -150,7 +150,8 @@ impl FeedForward<'_> {
             }
             let mut rows = matrix.rows(order)?;
             for (row, count) in into.iter_mut().enumerate() {
-                *count += rows.read(row)?.iter().map(|trit| f64::from(trit.abs())).sum::<f64>();
+                let n: u32 = rows.read(row)?.iter().map(|trit| u32::from(trit.unsigned_abs())).sum();
+                *count += f64::from(n);
             }
         }
         if !order.fits(self.dim, n_neurons) {

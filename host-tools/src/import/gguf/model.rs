@@ -254,7 +254,7 @@ impl<B: FileBytes> Gguf<B> {
     /// Settles the order of `I2_S` weights, which `said` may name.
     fn choose_i2s_order(&mut self, said: Option<I2sOrder>) -> Result<(), Error> {
         /// Blocks that are looked at: enough to be sure, few enough to be quick.
-        const MAX_BLOCKS: u32 = 4;
+        const MAX_BLOCKS: u32 = 2;
         let is_i2s = |name: &str| {
             let kind = self.tensors.get(name).map(|stored| stored.kind);
             kind == Some(TensorType::Ternary(TernaryBlocks::I2S))
