@@ -26,7 +26,11 @@ const N_SPECIALS: u32 = 256;
 pub fn read(file: &str) -> Result<Vocabulary, String> {
     let tokens = ranks(file)?;
     if tokens.len() != LLAMA3_RANKS {
-        return Err(format!("expected the {LLAMA3_RANKS} ranks of Llama 3, found {}", tokens.len()));
+        return Err(format!(
+            "expected the {LLAMA3_RANKS} ranks of Llama 3, found {}; a rank file does not say its pre-tokenizer and \
+             special tokens, the model's tokenizer.json does",
+            tokens.len()
+        ));
     }
     vocabulary(tokens)
 }
