@@ -8,6 +8,7 @@ pub(crate) mod logits;
 pub(crate) mod models;
 pub(crate) mod pack;
 pub(crate) mod perplexity;
+pub(crate) mod render;
 pub(crate) mod run;
 pub(crate) mod selftest;
 pub(crate) mod synth;

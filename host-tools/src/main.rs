@@ -21,7 +21,8 @@ use clap::{Parser, Subcommand};
 use ternlet::error;
 
 use crate::commands::{
-    bench, chat, embed, inspect, logits, models, pack, perplexity, run, selftest, synth, tokenize, verify,
+    bench, chat, embed, inspect, logits, models, pack, perplexity, render, run, selftest, synth, tokenize,
+    verify,
 };
 use crate::output::note;
 
@@ -66,6 +67,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Compare this machine's bits with the packer's
     Selftest(selftest::SelftestArgs),
+    /// Write what a chat template makes of a conversation
+    Render(render::RenderArgs),
     /// Turn text into token ids and back, as JSON lines from stdin to stdout
     Tokenize(tokenize::TokenizeArgs),
 }
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Perplexity(args) => perplexity::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Tokenize(args) => tokenize::run(&args),
     })
 }

@@ -2,6 +2,8 @@
 
 #[path = "chat_template/documented.rs"]
 mod documented;
+#[path = "chat_template/golden.rs"]
+mod golden;
 
 use std::path::PathBuf;
 

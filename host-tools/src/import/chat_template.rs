@@ -9,17 +9,20 @@
 mod choice;
 mod documented;
 mod jinja;
+mod messages;
 mod probes;
 mod proof;
 mod replay;
 mod section;
 mod source;
 
+use minijinja::context;
 use ternlet_runtime::{ChatTemplate, Tokenizer};
 
 pub use choice::{ChatChoice, Chosen};
 pub use documented::BuiltIn;
-use jinja::Template;
+use jinja::{Purpose, Template};
+pub use messages::Messages;
 pub use source::ChatSource;
 
 /// A message: its role's name and its content.
@@ -85,7 +88,7 @@ struct Trims {
 /// Why the template does not reduce to lists, for people.
 pub fn compile(source: &str, names: TokenNames<'_>, tokenizer: &Tokenizer<'_>) -> Result<Vec<u8>, String> {
     jinja::on_deep_stack(|| {
-        let template = Template::new(source, names)?;
+        let template = Template::new(source, names, Purpose::Compile)?;
         let gaps = probes::gaps(&template)?;
         let section = section::lay_out(&gaps, tokenizer);
         let compiled = ChatTemplate::parse(&section).map_err(|e| e.to_string())?;
@@ -96,8 +99,9 @@ pub fn compile(source: &str, names: TokenNames<'_>, tokenizer: &Tokenizer<'_>) -
 
 /// What the template writes for a conversation of the kind that a device has.
 fn rendered(template: &Template<'_>, messages: &[Message], asks: bool) -> Result<String, String> {
+    let plain = messages.iter().map(|(role, content)| context! { role => *role, content => content });
     template
-        .render(messages, asks)
+        .render(plain.collect(), asks)
         .map_err(|e| format!("it refuses a conversation of {}: {e}", roles(messages)))
 }
 

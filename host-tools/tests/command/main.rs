@@ -11,6 +11,7 @@ mod pack_refuses;
 mod pack_warns;
 mod program;
 mod prompt;
+mod render;
 mod run;
 mod sentencepiece;
 mod tokenize;

@@ -1,5 +1,8 @@
 //! BitNet b1.58 2B-4T is packed with its documented template where its own is of no use
 
+use std::sync::LazyLock;
+
+use serde_json::json;
 use ternlet::import::chat_template::{ChatChoice, ChatSource, Chosen};
 use ternlet::import::tokenizer_json;
 use ternlet_runtime::{ChatItem, ChatTemplate, Config, HiddenAct, SamplingDefaults, Tokenizer};
@@ -34,20 +37,30 @@ fn config() -> Config {
 
 /// A section with the special tokens of Llama 3 at their ids.
 fn tokenizer_section() -> Vec<u8> {
-    let json = r#"{"added_tokens": [
-        {"id": 128000, "content": "<|begin_of_text|>", "special": true, "normalized": false},
-        {"id": 128001, "content": "<|end_of_text|>", "special": true, "normalized": false},
-        {"id": 128009, "content": "<|eot_id|>", "special": true, "normalized": false}],
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+    let vocab: serde_json::Map<_, _> = (0..128_000).map(|id| (format!("a{id}"), id.into())).collect();
+    let name = |id| match id {
+        128_000 => "<|begin_of_text|>".into(),
+        128_001 => "<|end_of_text|>".into(),
+        128_009 => "<|eot_id|>".into(),
+        _ => format!("<|reserved_{id}|>"),
+    };
+    let added = (128_000..128_010)
+        .map(|id| json!({"id": id, "content": name(id), "special": true, "normalized": false}));
+    let byte_level =
+        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let file = json!({
+        "added_tokens": added.collect::<Vec<_>>(),
+        "pre_tokenizer": byte_level,
         "decoder": {"type": "ByteLevel"},
-        "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}"#;
-    tokenizer_json::read(json.as_bytes()).expect("a tokenizer").section().expect("a section")
+        "model": {"type": "BPE", "vocab": vocab, "merges": []},
+    });
+    tokenizer_json::read(file.to_string().as_bytes()).expect("a tokenizer").section().expect("a section")
 }
 
 /// What a checkpoint with `template` is packed with.
 fn chosen(config: &Config, template: Option<&str>) -> Result<Chosen, String> {
-    let section = tokenizer_section();
-    let tokenizer = Tokenizer::parse(&section).expect("a section");
+    static SECTION: LazyLock<Vec<u8>> = LazyLock::new(tokenizer_section);
+    let tokenizer = Tokenizer::parse(&SECTION).expect("a section");
     let source = ChatSource {
         origin: "tokenizer_config.json".into(),
         template: template.map(String::from),

@@ -1,28 +1,52 @@
 //! The template engine with the settings of transformers
 //!
-//! `trim_blocks` and `lstrip_blocks`, loop controls, `raise_exception`, the `tojson` filter, a few methods of Python's
-//! strings; `tools` and `documents` are none. `strftime_now` is left out on purpose: a prompt that changes with the date
-//! cannot be compiled. Source: `_compile_jinja_template` and `render_jinja_template` of transformers.
+//! `trim_blocks` and `lstrip_blocks`, loop controls, `raise_exception`, `strftime_now`, `generation` blocks, `tojson` and
+//! the text of values as Python writes them; `tools` and `documents` are none. Source: `_compile_jinja_template` and
+//! `render_jinja_template` of transformers.
+
+mod clock;
+mod json;
+mod python;
 
 use std::error::Error as _;
 use std::io::{self, Write};
 use std::thread;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Value, from_args};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, context};
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 
-use ternlet_runtime::chat_template::is_white_space;
+use super::TokenNames;
 
-use super::{Message, TokenNames};
+/// What a template is rendered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be compiled: the conversations are short, and what it writes may not depend on the date.
+    Compile,
+    /// To be read: a conversation of the user's, of any length, at the date of this machine's clock (UTC).
+    Read,
+}
 
-/// Steps that one rendering may take: ample for any template, and an end for an endless one.
-const FUEL: u64 = 1_000_000;
+impl Purpose {
+    /// Steps that one rendering may take: ample for any template, and an end for an endless one.
+    const fn fuel(self) -> u64 {
+        match self {
+            Self::Compile => 1_000_000,
+            Self::Read => 100_000_000,
+        }
+    }
+
+    /// Bytes that one rendering may write.
+    const fn max_text_bytes(self) -> usize {
+        match self {
+            Self::Compile => 1 << 20,
+            Self::Read => 1 << 26,
+        }
+    }
+}
 
 /// Bytes of a template's source: several times the longest in the field, and a bound on how deep its syntax can nest.
 const MAX_SOURCE_BYTES: usize = 64 * 1024;
-/// Bytes that one rendering may write.
-const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Filters that make as many bytes as a number in the template says; no template in the field uses them.
 const UNBOUNDED_FILTERS: [&str; 4] = ["batch", "format", "indent", "slice"];
 /// The engine recurses once per operator of a chain, some kilobytes each time: this holds [`MAX_SOURCE_BYTES`] of them.
@@ -43,40 +67,43 @@ pub(super) fn on_deep_stack<R: Send>(work: impl FnOnce() -> Result<R, String> + 
 pub(super) struct Template<'n> {
     environment: Environment<'n>,
     names: TokenNames<'n>,
+    purpose: Purpose,
 }
 
 impl<'n> Template<'n> {
-    pub(super) fn new(source: &str, names: TokenNames<'n>) -> Result<Self, String> {
+    pub(super) fn new(source: &str, names: TokenNames<'n>, purpose: Purpose) -> Result<Self, String> {
         if source.len() > MAX_SOURCE_BYTES {
             let found = source.len();
             return Err(format!("expected at most {MAX_SOURCE_BYTES} bytes of Jinja, found {found}"));
-        }
-        if source.contains("strftime_now") {
-            return Err("it writes the date (strftime_now), which is another each day".into());
         }
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|e| reason(&e))?);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-        environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(string_method);
+        environment.set_fuel(Some(purpose.fuel()));
         for filter in UNBOUNDED_FILTERS {
             environment.remove_filter(filter);
         }
-        environment.add_filter("trim", |text: &str| text.trim_matches(is_white_space).to_owned());
+        python::add_to(&mut environment);
+        environment.add_filter("tojson", json::to_json);
         environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
+        environment.add_function("strftime_now", move |format: &str| match purpose {
+            Purpose::Compile => {
+                let problem = "it writes the date (strftime_now), which is another each day";
+                Err(Error::new(ErrorKind::InvalidOperation, problem))
+            }
+            Purpose::Read => clock::now(format).map_err(|e| Error::new(ErrorKind::InvalidOperation, e)),
+        });
         environment
-            .add_template_owned("chat_template", source.to_owned())
+            .add_template_owned("chat_template", without_generation_tags(source))
             .map_err(|e| format!("it is not valid Jinja: {}", reason(&e)))?;
-        Ok(Self { environment, names })
+        Ok(Self { environment, names, purpose })
     }
 
     /// The text of a conversation, or why the template refuses it.
-    pub(super) fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, String> {
-        let messages: Vec<Value> =
-            messages.iter().map(|(role, content)| context! { role => *role, content => content }).collect();
+    pub(super) fn render(&self, messages: Value, add_generation_prompt: bool) -> Result<String, String> {
         // A token that the tokenizer does not name is undefined and writes nothing.
         let token = |name: Option<&str>| name.map_or(Value::UNDEFINED, Value::from);
         let variables = context! {
@@ -88,28 +115,49 @@ impl<'n> Template<'n> {
             documents => (),
         };
         let template = self.environment.get_template("chat_template").map_err(|e| reason(&e))?;
-        let mut text = Text(Vec::new());
+        let mut text = Text { bytes: Vec::new(), max_bytes: self.purpose.max_text_bytes() };
         // The engine keeps an output's error as the source of its own.
         let words = |e: Error| e.source().map_or_else(|| reason(&e), ToString::to_string);
         template.render_captured_to(variables, &mut text).map_err(words)?;
-        String::from_utf8(text.0).map_err(|e| e.to_string())
+        String::from_utf8(text.bytes).map_err(|e| e.to_string())
     }
 }
 
-/// What a rendering wrote; it ends at [`MAX_TEXT_BYTES`].
-struct Text(Vec<u8>);
+/// What a rendering wrote; it ends at `max_bytes`.
+struct Text {
+    bytes: Vec<u8>,
+    max_bytes: usize,
+}
 
 impl Write for Text {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_TEXT_BYTES {
-            return Err(io::Error::other(format!("it writes more than {MAX_TEXT_BYTES} bytes")));
+        if self.bytes.len() + bytes.len() > self.max_bytes {
+            return Err(io::Error::other(format!("it writes more than {} bytes", self.max_bytes)));
         }
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// JSON as a template sees it.
+pub(super) fn value(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(truth) => Value::from(*truth),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(number), _, _) => Value::from(number),
+            (_, Some(number), _) => Value::from(number),
+            (_, _, number) => number.map_or(Value::UNDEFINED, Value::from),
+        },
+        serde_json::Value::String(text) => Value::from(&**text),
+        serde_json::Value::Array(items) => items.iter().map(value).collect(),
+        serde_json::Value::Object(fields) => {
+            Value::from_pairs(fields.iter().map(|(key, json)| (key.clone(), value(json))))
+        }
     }
 }
 
@@ -121,36 +169,52 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// Methods that templates call on strings as if they were Python's.
-fn string_method(_: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let unknown = || Error::new(ErrorKind::UnknownMethod, format!("the method {method} is not supported"));
-    let text = value.as_str().ok_or_else(unknown)?;
-    let result = match method {
-        "strip" | "lstrip" | "rstrip" | "upper" | "lower" => {
-            let () = from_args(args)?;
-            Value::from(match method {
-                "strip" => text.trim_matches(is_white_space).to_owned(),
-                "lstrip" => text.trim_start_matches(is_white_space).to_owned(),
-                "rstrip" => text.trim_end_matches(is_white_space).to_owned(),
-                "upper" => text.to_uppercase(),
-                _ => text.to_lowercase(),
-            })
+/// `generation` blocks mark answers for training and write what is inside; a block that is always taken stands for one,
+/// with the same marks of white space.
+fn without_generation_tags(source: &str) -> String {
+    let mut text = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((before, tag)) = rest.split_once("{%") {
+        let Some((inside, behind)) = tag.split_once("%}") else { break };
+        let (left, word) = marks(inside, '-', '+');
+        let (word, right) = marks_behind(word);
+        text.push_str(before);
+        match word.trim() {
+            "generation" => text.push_str(&format!("{{%{left} if true {right}%}}")),
+            "endgeneration" => text.push_str(&format!("{{%{left} endif {right}%}}")),
+            _ => {
+                // Only the opening is passed over: a tag may hold one in a string.
+                text.push_str("{%");
+                rest = tag;
+                continue;
+            }
         }
-        "startswith" | "endswith" => {
-            let (part,): (&str,) = from_args(args)?;
-            Value::from(if method == "startswith" { text.starts_with(part) } else { text.ends_with(part) })
-        }
-        _ => return Err(unknown()),
-    };
-    Ok(result)
+        rest = behind;
+    }
+    text + rest
+}
+
+/// The mark of white space at the start of a tag, and the rest.
+fn marks(inside: &str, minus: char, plus: char) -> (&str, &str) {
+    let n = usize::from(inside.starts_with([minus, plus]));
+    inside.split_at(n)
+}
+
+/// What stands before the mark of white space at the end of a tag, and the mark.
+fn marks_behind(inside: &str) -> (&str, &str) {
+    let n = usize::from(inside.ends_with(['-', '+']));
+    inside.split_at(inside.len() - n)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_SOURCE_BYTES, Template, TokenNames, on_deep_stack};
+    use super::{MAX_SOURCE_BYTES, Purpose, Template, TokenNames, on_deep_stack};
 
     fn rendered(source: &str) -> Result<String, String> {
-        on_deep_stack(|| Template::new(source, TokenNames::default())?.render(&[("user", "u".into())], false))
+        on_deep_stack(|| {
+            let messages = vec![minijinja::context! { role => "user", content => "u" }];
+            Template::new(source, TokenNames::default(), Purpose::Compile)?.render(messages.into(), false)
+        })
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) fn gaps(template: &Template<'_>) -> Result<Gaps, String> {
 /// What becomes of a system message.
 fn system(template: &Template<'_>, user_alone: &str) -> Result<System, String> {
     let roles = ["system", "user"];
-    let Ok(text) = template.render(&marked(roles, "", ""), false) else { return Ok(System::Refused) };
+    let Ok(text) = rendered(template, &marked(roles, "", ""), false) else { return Ok(System::Refused) };
     if !text.contains(&mark(0)) {
         return if text.replace(&mark(1), "") == user_alone {
             Ok(System::LeftOut)
