@@ -16,6 +16,8 @@ const PAGE: usize = 64 << 10;
 #[derive(Debug)]
 pub struct ModelFile {
     map: Mmap,
+    /// Bytes at the start of the mapping that the file does not have.
+    n_front: usize,
 }
 
 impl ModelFile {
@@ -38,7 +40,7 @@ impl ModelFile {
         // that maps its data we rely on nobody doing so (`pack` replaces files by rename, which
         // leaves existing mappings untouched).
         let map = unsafe { Mmap::map(&file)? };
-        Ok(Self { map })
+        Ok(Self { map, n_front: 0 })
     }
 
     /// Maps the file at `path` with `front` in the place of its first bytes: in this mapping, not in the file.
@@ -53,22 +55,23 @@ impl ModelFile {
         let mut map = unsafe { MmapOptions::new().map_copy(&file)? };
         let start = map.get_mut(..front.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         start.copy_from_slice(front);
-        Ok(Self { map: map.make_read_only()? })
+        Ok(Self { map: map.make_read_only()?, n_front: front.len() })
     }
 
     /// Tells the system that the bytes of `range` are not needed for now: the pages that lie within it leave this
-    /// process's memory and come back from the file on the next use. Nothing else changes, and failure is harmless.
-    ///
-    /// Not for the front of [`open_with_front`](Self::open_with_front), which the file does not have.
+    /// process's memory and come back from the file on the next use. Nothing else changes, and failure is harmless. The
+    /// front of [`open_with_front`](Self::open_with_front), which the file does not have, stays.
     ///
     /// # Panics
     /// If `range` is not within the file.
     pub fn release(&self, range: Range<usize>) {
         assert!(range.start <= range.end && range.end <= self.map.len(), "{range:?} of {}", self.map.len());
         // Only whole pages: what shares one with a neighbour stays.
-        let (start, end) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
+        let start = range.start.max(self.n_front).next_multiple_of(PAGE);
+        let end = range.end / PAGE * PAGE;
         if start < end {
-            // SAFETY: dropped pages of a mapping that is never written are read from the file again.
+            // SAFETY: pages behind the front were never written, so what is read from the file again are the bytes that
+            // were there; the mapping itself stays.
             let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
         }
     }
@@ -98,7 +101,7 @@ mod tests {
         let bytes: std::vec::Vec<u8> = (0..251).cycle().take(5 * PAGE).collect();
         fs::write(&path, &bytes).unwrap();
         let file = ModelFile::open_with_front(&path, &[0xaa; 100]).unwrap();
-        for range in [PAGE + 7..4 * PAGE + 9, 100..3 * PAGE, 5 * PAGE - 1..5 * PAGE, 300..300] {
+        for range in [PAGE + 7..4 * PAGE + 9, 100..3 * PAGE, 0..5 * PAGE, 5 * PAGE - 1..5 * PAGE, 300..300] {
             assert!(file.bytes()[..100] == [0xaa; 100] && file.bytes()[100..] == bytes[100..]);
             file.release(range);
         }
