@@ -211,7 +211,7 @@ impl<'a> Conversation<'a> {
         let have = self.history.len();
         // What the prompt needs on its own decides whether it can be taken at all.
         let alone = self.encode_user(tokenizer, template, system, content, true, buffers)?;
-        if alone.total == alone.system_end {
+        if alone.total == alone.turn_start {
             return Err(PromptError::Empty);
         }
         if alone.total >= have {
@@ -225,11 +225,11 @@ impl<'a> Conversation<'a> {
             let turn = self.encode_user(tokenizer, template, system, content, is_first, buffers)?;
             if turn.total + reserve <= have && !self.turns.is_full() {
                 if is_first {
-                    self.n_system = turn.system_end;
+                    self.n_system = turn.turn_start;
                     self.system_is_joined = turn.system_is_joined;
                 }
                 // Room was checked above.
-                let pushed = self.turns.push_back(if is_first { turn.system_end } else { turn.turn_start });
+                let pushed = self.turns.push_back(turn.turn_start);
                 debug_assert!(pushed.is_ok());
                 self.n = turn.total;
                 self.is_answered = false;
@@ -332,7 +332,6 @@ impl<'a> Conversation<'a> {
         }
         // A turn boundary inside text that is tokenised as one piece lies behind that piece's start.
         let turn_start = e.sink.n;
-        let system_end = e.sink.n;
         let system_is_joined = is_in_system_turn || e.n_text > 0;
         if !is_in_system_turn {
             e.items(template.before_user())?;
@@ -341,7 +340,7 @@ impl<'a> Conversation<'a> {
         e.text(template.trim(kind, content))?;
         e.items(template.end(false, true))?;
         e.flush()?;
-        Ok(EncodedTurn { total: e.sink.n, system_end, system_is_joined, turn_start })
+        Ok(EncodedTurn { total: e.sink.n, turn_start, system_is_joined })
     }
 }
 
@@ -349,7 +348,7 @@ impl<'a> Conversation<'a> {
 #[derive(Debug, Clone, Copy)]
 struct EncodedTurn {
     total: usize,
-    system_end: usize,
-    system_is_joined: bool,
+    /// Where the turn starts: of a first turn, where the system message ends.
     turn_start: usize,
+    system_is_joined: bool,
 }
