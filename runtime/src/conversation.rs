@@ -240,7 +240,8 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Replaces everything by plain text for a base model to continue, behind `bos` if there is one.
+    /// Replaces everything by plain text for a base model to continue, behind what the tokenizer puts before every text,
+    /// or else behind `bos` if there is one.
     pub(crate) fn push_plain(
         &mut self,
         tokenizer: &Tokenizer<'_>,
@@ -253,9 +254,9 @@ impl<'a> Conversation<'a> {
         let sink = IdSink { ids: &mut *self.history, n: 0 };
         let before = Before::Nothing;
         let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink, before };
-        if let Some(bos) = bos {
-            e.sink.push(bos);
-        }
+        let prefix = tokenizer.prefix_ids();
+        let bos = bos.filter(|_| prefix.len() == 0);
+        prefix.chain(bos).for_each(|id| e.sink.push(id));
         e.text(text)?;
         e.flush()?;
         let n = e.sink.n;

@@ -184,6 +184,30 @@ fn a_system_message_that_opens_the_first_turn_takes_its_place_and_goes_with_it()
 }
 
 #[test]
+fn plain_text_stands_behind_the_tokenizers_prefix_or_else_the_start_token_of_the_config() {
+    let with_prefix = tokenizer_section();
+    // n_prefix is 0, and its one id is gone from between the other arrays and the 256 token bytes.
+    let mut without = with_prefix.clone();
+    let end = without.len() - 256;
+    without.drain(end - 4..end);
+    without[40..44].copy_from_slice(&[0; 4]);
+    let cases: [(&[u8], Option<u32>, &[u32]); 4] = [
+        (&with_prefix, None, &[BOS]),
+        (&with_prefix, Some(EOT), &[BOS]),
+        (&without, Some(EOT), &[EOT]),
+        (&without, None, &[]),
+    ];
+    for (section, bos, expected) in cases {
+        let tokenizer = Tokenizer::parse(section).unwrap();
+        let (mut history, mut text, mut bpe) = ([0; 8], [0; 8], [0; 64]);
+        let mut buffers = EncodeBuffers { text: &mut text, bpe: &mut bpe };
+        let mut conversation = Conversation::new(&mut history);
+        conversation.push_plain(&tokenizer, bos, "a", &mut buffers).unwrap();
+        assert_eq!(conversation.ids(), [expected, &[97][..]].concat(), "{bos:?}");
+    }
+}
+
+#[test]
 fn a_prompt_that_leaves_no_ids_is_empty_and_not_answered() {
     let section = tokenizer_section();
     let tokenizer = Tokenizer::parse(&section).unwrap();
