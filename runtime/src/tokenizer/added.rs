@@ -60,8 +60,8 @@ impl<'a> AddedTokens<'a> {
         Pieces { tokens: *self, specials, text, start: 0, at: 0, found: None, spaces_end: 0 }
     }
 
-    /// The first token in a `stretch`, with what stands before and after it. Neither flags of white space nor of words
-    /// count here.
+    /// The first token in a `stretch`, with what stands before and after it. Tokens that are looked for so have no flags
+    /// of white space or words.
     pub(super) fn first_in<'t>(
         &self,
         stretch: Stretch<'t>,

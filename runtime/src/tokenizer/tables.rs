@@ -4,7 +4,9 @@
 //! is copied. After [`Tables::parse`] every id is below `n_tokens` and every start within its bytes.
 
 use super::error::TokenizerError;
-use super::layout::{ADDED_FLAGS, HEADER_BYTES, Header, MAX_ADDED_TOKEN_BYTES, NONE};
+use super::layout::{
+    ADDED_FLAGS, ADDED_SECOND_PASS, HEADER_BYTES, Header, Kind, MAX_ADDED_TOKEN_BYTES, NONE,
+};
 
 /// A u32 as it lies in the file.
 pub(super) type Word = [u8; 4];
@@ -156,6 +158,11 @@ impl<'a> Tables<'a> {
     }
 
     fn check_added(&self) -> Result<(), TokenizerError> {
+        // Tokens looked for behind a space put in front neither strip nor stand alone.
+        let second_pass_flags = match self.header.kind {
+            Kind::SentencePiece(settings) if settings.second_pass_sees_prefix => ADDED_SECOND_PASS,
+            Kind::SentencePiece(_) | Kind::ByteLevel(..) => ADDED_FLAGS,
+        };
         let mut previous: &[u8] = &[];
         for (index, flags) in self.added_flags.iter().enumerate() {
             let bytes = span(self.added_starts, self.added_bytes, index);
@@ -166,7 +173,9 @@ impl<'a> Tables<'a> {
             if previous >= bytes {
                 return Err(TokenizerError::AddedOrder { index });
             }
-            if value(*flags) & !ADDED_FLAGS != 0 {
+            let flags = value(*flags);
+            let known = if flags & ADDED_SECOND_PASS == 0 { ADDED_FLAGS } else { second_pass_flags };
+            if flags & !known != 0 {
                 return Err(TokenizerError::UnknownFlag { table: "added_flags", index });
             }
             previous = bytes;
