@@ -1,8 +1,8 @@
 //! What the fuzzer feeds: every reader of foreign or damaged bytes, each behind one function of bytes
 //!
 //! A target may refuse its input (and returns whether it took it); it may not panic, hang, allocate without bound or
-//! contradict itself. What it reads it also uses. `tests/fuzz/` drives the targets with cargo-fuzz; the test `fuzz_corpus` replays the committed inputs, so
-//! that a finding stays fixed on every machine.
+//! contradict itself. What it reads it also uses. `tests/fuzz/` drives the targets with cargo-fuzz; the test
+//! `fuzz_corpus` replays the committed inputs, so that a finding stays fixed on every machine.
 
 mod chat_template;
 mod checkpoint;

@@ -1,9 +1,9 @@
 //! Byte-pair merging of one word in O(n log n)
 //!
-//! The word starts as one symbol per byte, or per character ([`Characters`]), in a doubly linked list. A priority queue holds the pairs of neighbours that
-//! have a merge, least rank first, then leftmost. Each step takes the first, checks that it still stands, joins the two
-//! symbols and queues the two pairs that arise. n bytes make at most n - 1 joins, and each queues at most one pair more
-//! than it takes, so 2n entries are enough.
+//! The word starts as one symbol per byte, or per character ([`Characters`]), in a doubly linked list. A priority queue
+//! holds the pairs of neighbours that have a merge, least rank first, then leftmost. Each step takes the first, checks
+//! that it still stands, joins the two symbols and queues the two pairs that arise. n symbols make at most n - 1 joins,
+//! and each queues at most one pair more than it takes, so 2n entries are enough.
 //!
 //! A queued pair stands as long as the neighbours at its place merge to the same token, even if they are other tokens
 //! than when it was queued: the rule of the `tokenizers` crate, which ids follow to the letter.

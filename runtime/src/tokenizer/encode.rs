@@ -25,7 +25,7 @@ pub struct SinkFull;
 
 impl Tokenizer<'_> {
     /// Bytes of scratch that [`Tokenizer::encode`] needs for any text of up to `max_prompt_bytes` whose normal form is no
-    /// longer: 29 per byte, and 28.
+    /// longer: 29 per byte and 28, in whole u32.
     ///
     /// One for the normal form, 28 to merge a word: the worst case, a text that is a single word. A text whose longest
     /// word is shorter needs less. With [`nfc::MAX_EXPANSION`] times the bytes this serves every text; only a few rare
@@ -54,8 +54,8 @@ impl Tokenizer<'_> {
     /// Allocates: no. Time: O(n log n) in the bytes of `text`. Ids equal those of the `tokenizers` crate.
     ///
     /// # Errors
-    /// [`EncodeError::ScratchTooSmall`] at a word, or a stretch to be normalised, that is too long, [`EncodeError::SinkFull`] when `out` says so; the
-    /// ids before have been given out.
+    /// [`EncodeError::ScratchTooSmall`] at a word, or a stretch to be normalised, that is too long,
+    /// [`EncodeError::SinkFull`] when `out` says so; the ids before have been given out.
     pub fn encode(
         &self,
         text: &str,
@@ -109,7 +109,8 @@ impl Tokenizer<'_> {
         Ok(())
     }
 
-    /// Merges the bytes (SentencePiece: characters) of one word, without splitting it, recognising tokens in it or looking it up.
+    /// Merges the bytes (SentencePiece: characters) of one word, without splitting it, recognising tokens in it or
+    /// looking it up.
     ///
     /// What the packer builds the word table with. Scratch, `out` and errors as in [`Tokenizer::encode`].
     ///

@@ -76,6 +76,7 @@ impl Normaliser {
         }
     }
 }
+
 /// Flag of an added token that is looked for only in what the first pass left (`normalized` in `tokenizer.json`).
 pub const ADDED_SECOND_PASS: u32 = 1;
 /// Flag of an added token that swallows the white space before it.
