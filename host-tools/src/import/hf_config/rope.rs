@@ -18,10 +18,11 @@ pub(super) fn read(json: &JsonFields, absent: f64, max_seq_len: u32) -> Result<(
     };
     let Some(rope) = rope else { return Ok((at_top, RopeScaling::None)) };
     refuse_partial(&rope)?;
+    refuse_nested(&rope)?;
     let theta = rope.f64_or("rope_theta", at_top)?;
     // Old dictionaries say `type`.
     let key = if rope.has("rope_type") { "rope_type" } else { "type" };
-    let scaling = match rope.string(key)?.unwrap_or("default") {
+    let scaling = match rope.string_or(key, "default")? {
         "default" => RopeScaling::None,
         "linear" => RopeScaling::Linear { factor: positive(&rope, "factor")? },
         "llama3" => llama3(json, &rope, max_seq_len)?,
@@ -68,6 +69,16 @@ fn refuse_partial(fields: &JsonFields) -> Result<(), Error> {
         Some(factor) => Err(fields
             .error(KEY, format!("expected 1, found {factor}"))
             .hint("heads that rotate in part are not supported by this version")),
+    }
+}
+
+/// All layers have the same frequencies.
+fn refuse_nested(rope: &JsonFields) -> Result<(), Error> {
+    match rope.iter().find(|(_, value)| value.is_object()) {
+        None => Ok(()),
+        Some((kind, _)) => Err(rope
+            .error(kind, "expected a number or a word, found parameters for one kind of layers")
+            .hint("layers that rotate in several ways are not supported by this version")),
     }
 }
 
