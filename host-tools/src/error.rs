@@ -36,6 +36,15 @@ impl Error {
         self.hint = Some(hint.to_string());
         self
     }
+
+    /// Adds `hint` unless there is one already, which knows more.
+    #[must_use]
+    pub fn or_hint(self, hint: impl fmt::Display) -> Self {
+        match self.hint {
+            Some(_) => self,
+            None => self.hint(hint),
+        }
+    }
 }
 
 impl fmt::Display for Error {

@@ -17,3 +17,4 @@ pub mod tokenizer_config;
 pub mod tokenizer_file;
 pub mod tokenizer_json;
 pub mod tokenizer_section;
+mod wrong_file;

@@ -8,7 +8,8 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf, is_separator};
 use std::process;
 
 use crate::error::Error;
@@ -42,7 +43,7 @@ impl OutputFile {
             Error::new(target.display(), format!("expected the name of a file to write, found {found}"))
                 .hint("choose another name for the output")
         };
-        if target.file_name().is_none() {
+        if target.file_name().is_none() || target.to_string_lossy().ends_with(is_separator) {
             return Err(refuse("a folder"));
         }
         match fs::metadata(target) {
@@ -165,7 +166,11 @@ fn link(path: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn write_error(target: &Path, e: &std::io::Error) -> Error {
-    Error::new(target.display(), format!("expected to write the file, found: {e}"))
+    let hint = match e.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or choose a place on a larger disk",
+        _ => "choose another place for the output",
+    };
+    Error::new(target.display(), format!("expected to write the file, found: {e}")).hint(hint)
 }
 
 /// Refuses an `output` that is one of the `inputs`, whatever the paths are called.

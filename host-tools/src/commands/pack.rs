@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use ternlet::hub::Resolved;
 use ternlet::import::chat_template::{ChatChoice, Chosen};
-use ternlet::import::foreign_model::{ForeignModel, ImportOptions};
+use ternlet::import::foreign_model::{ForeignModel, ImportOptions, WAY_OUT};
 use ternlet::import::gguf::I2sOrder;
 use ternlet::output_file::{OutputFile, refuse_input};
 use ternlet::pack::{HeadForm, PackRequest, Source, pack};
@@ -119,7 +119,8 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
         }
     };
     warnings.extend(chosen.note);
-    write(&*model.weights, model.tokenizer, chosen.section, args.head.into(), &args.output)?;
+    write(&*model.weights, model.tokenizer, chosen.section, args.head.into(), &args.output)
+        .map_err(|e| e.or_hint(WAY_OUT))?;
     // What a file lacks matters once there is a file.
     for warning in warnings {
         note(format_args!("ternlet: pack: {warning}"));

@@ -11,6 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 use ternlet_runtime::ModelFile;
 
 use super::json_fields::JsonFields;
+use super::wrong_file;
 use crate::error::Error;
 
 const SINGLE_FILE: &str = "model.safetensors";
@@ -59,11 +60,7 @@ impl Checkpoint {
         }
         let single = directory.join(SINGLE_FILE);
         if !single.exists() {
-            return Err(Error::new(
-                directory.display(),
-                format!("expected {SINGLE_FILE} or {INDEX_FILE}, found neither"),
-            )
-            .hint("SOURCE is the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json"));
+            return Err(no_weights(directory));
         }
         let mut checkpoint = Self { shards: Vec::new(), tensors: BTreeMap::new() };
         checkpoint.add_shard(&single)?;
@@ -128,7 +125,9 @@ impl Checkpoint {
             Error::new(path.display(), format!("expected a whole safetensors file, found {found}"))
                 .hint("the file is damaged or its download incomplete: fetch it again")
         };
-        let (header_bytes, metadata) = SafeTensors::read_metadata(file.bytes()).map_err(|e| damaged(&e))?;
+        let (header_bytes, metadata) = SafeTensors::read_metadata(file.bytes()).map_err(|e| {
+            wrong_file::refusal(path, "a safetensors file", file.bytes()).unwrap_or_else(|| damaged(&e))
+        })?;
         let data_start = header_bytes + size_of::<u64>();
         for (name, info) in metadata.tensors() {
             let (start, end) = (data_start + info.data_offsets.0, data_start + info.data_offsets.1);
@@ -154,6 +153,25 @@ impl StoredTensor<'_> {
     pub fn describe(&self) -> String {
         format!("{:?} {:?}", self.dtype, self.shape)
     }
+}
+
+/// The error for a folder without weights that can be read.
+fn no_weights(directory: &Path) -> Error {
+    let is_pickle = |name: &str| name.starts_with("pytorch_model");
+    let mut entries = directory.read_dir().into_iter().flatten().flatten();
+    let pickle = entries.find(|entry| entry.file_name().to_str().is_some_and(is_pickle));
+    let (found, hint) = match pickle {
+        Some(entry) => (
+            format!("only {}", entry.file_name().display()),
+            "these are Python pickles, which are programs and not read: transformers' save_pretrained writes safetensors",
+        ),
+        None => (
+            "neither".into(),
+            "SOURCE is the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json",
+        ),
+    };
+    Error::new(directory.display(), format!("expected {SINGLE_FILE} or {INDEX_FILE}, found {found}"))
+        .hint(hint)
 }
 
 /// Whether an index entry names a file beside the index, so that a checkpoint cannot reach outside its folder.

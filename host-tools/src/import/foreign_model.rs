@@ -16,6 +16,17 @@ use ternlet_runtime::Tokenizer;
 use crate::error::Error;
 use crate::pack::Source;
 
+/// What to do about a model that cannot be packed, where nothing more exact is known.
+pub const WAY_OUT: &str = "the files are damaged, do not belong together, or are of a kind that this version does not \
+                           read: fetch the model again, whole; ternlet models lists models that can be packed";
+
+/// The file without which a folder is no checkpoint.
+const CONFIG: &str = "config.json";
+
+/// What a source may be.
+const SOURCE_HINT: &str = "SOURCE is a .gguf file, a checkpoint's folder (config.json, model.safetensors, tokenizer.json), \
+                           or a model on the hub: hf:org/name";
+
 /// What the user may say beside the path.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ImportOptions<'a> {
@@ -46,10 +57,11 @@ impl ForeignModel {
     /// # Errors
     /// A path that holds no model, or one that cannot be packed right, with the reason.
     pub fn open(path: &Path, options: &ImportOptions<'_>) -> Result<Self, Error> {
-        let mut model = match is_gguf(path) {
-            true => gguf::open(path, options)?,
-            false => open_directory(&checkpoint_directory(path)?, options)?,
+        let opened = match is_gguf(path) {
+            true => gguf::open(path, options),
+            false => checkpoint_directory(path).and_then(|directory| open_directory(&directory, options)),
         };
+        let mut model = opened.map_err(|e| e.or_hint(WAY_OUT))?;
         model.warnings.extend(model.end_of_text_warning());
         Ok(model)
     }
@@ -88,13 +100,23 @@ fn is_gguf(path: &Path) -> bool {
 
 /// A Hugging Face checkpoint.
 fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<ForeignModel, Error> {
+    if !directory.join(CONFIG).exists() {
+        return Err(no_config(directory));
+    }
+    if options.i2s_order.is_some() {
+        return Err(Error::new(
+            "--i2s-order",
+            "expected a GGUF file with I2_S tensors, found a checkpoint's folder",
+        )
+        .hint("leave the flag out"));
+    }
     let own_name = folder_name(directory);
     let weights = HfCheckpoint::open(directory, options.name.unwrap_or(&own_name))?;
     let mut warnings = weights.warnings()?;
     let tokenizer = match options.no_tokenizer {
         true => None,
         false => tokenizer_file::read_directory(directory)
-            .map_err(|e| e.hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
+            .map_err(|e| e.or_hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
     };
     if tokenizer.is_none() && !options.no_tokenizer {
         warnings.push("no tokenizer beside the weights; the file works on ids only".into());
@@ -106,6 +128,15 @@ fn open_directory(directory: &Path, options: &ImportOptions<'_>) -> Result<Forei
     Ok(ForeignModel { weights: Box::new(weights), tokenizer, chat, warnings })
 }
 
+/// The error for a folder that is no checkpoint, which may hold a GGUF file.
+fn no_config(directory: &Path) -> Error {
+    let paths = directory.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let gguf = paths.filter(|path| is_gguf(path)).min();
+    let hint =
+        gguf.map_or_else(|| SOURCE_HINT.into(), |path| format!("name the GGUF file: {}", path.display()));
+    Error::new(directory.display(), format!("expected a checkpoint with its {CONFIG}, found none")).hint(hint)
+}
+
 /// The folder of the checkpoint; a weights file inside it will do as well.
 fn checkpoint_directory(source: &Path) -> Result<PathBuf, Error> {
     if source.is_dir() {
@@ -115,8 +146,11 @@ fn checkpoint_directory(source: &Path) -> Result<PathBuf, Error> {
         Some(parent) if source.extension().is_some_and(|e| e == "safetensors") && source.exists() => {
             Ok(if parent.as_os_str().is_empty() { ".".into() } else { parent.into() })
         }
-        _ => Err(Error::new(source.display(), "expected a GGUF file or the folder of a checkpoint, found neither")
-            .hint("SOURCE is a .gguf file, a checkpoint's folder (config.json, model.safetensors, tokenizer.json), or a model on the hub: hf:org/name")),
+        _ => Err(Error::new(
+            source.display(),
+            "expected a GGUF file or the folder of a checkpoint, found neither",
+        )
+        .hint(SOURCE_HINT)),
     }
 }
 

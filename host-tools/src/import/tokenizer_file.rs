@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::sentencepiece::{self, TokenizerOptions};
-use super::{tiktoken, tokenizer_json};
+use super::{tiktoken, tokenizer_json, wrong_file};
 use crate::error::Error;
 
 /// Files that a checkpoint's directory may hold its tokenizer in, in order of preference.
@@ -21,7 +21,10 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
         true => TokenizerOptions::read_directory(path.parent().unwrap_or_else(|| Path::new(".")))?,
         false => TokenizerOptions::default(),
     };
-    section_with(&bytes, &options).map_err(|problem| Error::new(path.display(), problem))
+    section_with(&bytes, &options).map_err(|problem| {
+        wrong_file::refusal(path, "a tokenizer", &bytes)
+            .unwrap_or_else(|| Error::new(path.display(), problem))
+    })
 }
 
 /// Reads the tokenizer beside a checkpoint; `None` if there is no file that could be one.

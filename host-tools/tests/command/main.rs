@@ -7,6 +7,7 @@ mod ids;
 mod killed;
 mod models;
 mod outputs;
+mod pack_mistakes;
 mod pack_refuses;
 mod pack_warns;
 mod program;

@@ -154,6 +154,15 @@ fn random_weights_show_nothing_and_are_read_as_published_files_are() {
     }
 }
 
+#[test]
+fn an_order_for_tensors_that_are_not_there_is_refused() {
+    let options = ImportOptions { i2s_order: Some(I2sOrder::Blocks64), ..ImportOptions::default() };
+    let refusal =
+        Importer::read(crate::model::file("bitnet").bytes(), "test", &options).expect_err("no I2_S");
+    let refusal = refusal.to_string();
+    assert!(refusal.contains("--i2s-order") && refusal.contains("leave the flag out"), "{refusal}");
+}
+
 /// The next trit of a xorshift generator (Marsaglia, "Xorshift RNGs", 2003).
 fn random_trit(state: &Cell<u64>) -> i8 {
     let mut x = state.get();

@@ -22,6 +22,7 @@ use super::tokenizer;
 use crate::error::Error;
 use crate::import::chat_template::ChatSource;
 use crate::import::foreign_model::{ForeignModel, ImportOptions};
+use crate::import::wrong_file;
 use crate::pack::{RopeScaling, Source, TernaryRows, rope_inv_freq};
 
 /// Factors that divide the rotary frequencies one by one (Llama 3.1's scaling).
@@ -76,12 +77,15 @@ pub fn open(path: &Path, options: &ImportOptions<'_>) -> Result<ForeignModel, Er
     let file = ModelFile::open(path)
         .map_err(|e| Error::new(path.display(), format!("expected a GGUF file, found: {e}")))?;
     let stem = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+    if let Some(refusal) = wrong_file::refusal(path, "a GGUF file", file.bytes()) {
+        return Err(refusal);
+    }
     let gguf = Gguf::read(file, &stem, options).map_err(named)?;
     let (tokenizer, chat) = match options.no_tokenizer {
         true => (None, None),
         false => gguf
             .tokenizer()
-            .map_err(|e| named(e).hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
+            .map_err(|e| named(e).or_hint("--no-tokenizer packs the weights alone, to be run on ids"))?,
     };
     let mut warnings = gguf.warnings().to_vec();
     if tokenizer.is_none() && !options.no_tokenizer {
@@ -261,7 +265,11 @@ impl<B: FileBytes> Gguf<B> {
         };
         let i2s = self.schedule().iter().filter(|tensor| is_i2s(&weight_name(tensor))).collect::<Vec<_>>();
         if i2s.is_empty() {
-            return Ok(());
+            return match said {
+                None => Ok(()),
+                Some(_) => Err(Error::new("--i2s-order", "expected I2_S tensors in the file, found none")
+                    .hint("leave the flag out")),
+            };
         }
         let n_layers = self.shape.config.n_layers;
         let layers = (0..n_layers.min(MAX_BLOCKS)).map(|i| i * n_layers / n_layers.min(MAX_BLOCKS));
