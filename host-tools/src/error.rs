@@ -1,6 +1,6 @@
 //! What went wrong, with which object, and the way out
 
-use std::fmt;
+use std::{fmt, io};
 
 /// An error as the user sees it: `ternlet: object: expected vs found`, then a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,16 @@ impl Error {
     #[must_use]
     pub fn new(object: impl fmt::Display, problem: impl fmt::Display) -> Self {
         Self { object: object.to_string(), problem: problem.to_string(), hint: None }
+    }
+
+    /// A file that cannot be read, and why.
+    #[must_use]
+    pub fn unreadable(path: impl fmt::Display, e: &io::Error) -> Self {
+        let hint = match e.kind() {
+            io::ErrorKind::NotFound => "is the path right?",
+            _ => "is it a file, and may you read it?",
+        };
+        Self::new(path, format!("expected a readable file, found: {e}")).hint(hint)
     }
 
     /// Names the operation that failed in front of the object, as in `pack: config.json`.

@@ -52,7 +52,7 @@ fn render(args: &RenderArgs) -> Result<(), Error> {
     match (&args.file, &args.template) {
         (Some(path), _) => replay(path, &messages, asks, args.ids),
         (None, Some(path)) => {
-            let source = fs::read_to_string(path).map_err(|e| Error::new(path.display(), e))?;
+            let source = fs::read_to_string(path).map_err(|e| Error::unreadable(path.display(), &e))?;
             let names =
                 TokenNames { bos_token: args.bos_token.as_deref(), eos_token: args.eos_token.as_deref() };
             let text = messages.render(&source, names, asks).map_err(|reason| {
@@ -81,7 +81,7 @@ fn render(args: &RenderArgs) -> Result<(), Error> {
 
 /// Replays the compiled template of the model at `path`.
 fn replay(path: &Path, messages: &Messages, asks: bool, ids: bool) -> Result<(), Error> {
-    let file = ModelFile::open(path).map_err(|e| Error::new(path.display(), e))?;
+    let file = ModelFile::open(path).map_err(|e| Error::unreadable(path.display(), &e))?;
     let model = Model::parse(file.bytes())
         .map_err(|e| Error::new(path.display(), e).hint("a Jinja template is given with --template"))?;
     let (Some(template), Some(tokenizer)) = (model.chat_template(), model.tokenizer()) else {
@@ -100,7 +100,7 @@ fn read_messages(path: &Path) -> Result<Messages, Error> {
     } else {
         (path.display().to_string(), fs::read(path))
     };
-    let json = json.map_err(|e| Error::new(&name, e))?;
+    let json = json.map_err(|e| Error::unreadable(&name, &e))?;
     Messages::read(&json).map_err(|problem| Error::new(&name, problem))
 }
 

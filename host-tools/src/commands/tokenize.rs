@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use ternlet::import::tokenizer_file;
 use ternlet_runtime::format::MAGIC;
 use ternlet_runtime::tokenizer::nfc;
-use ternlet_runtime::{Model, ModelFile, Specials, Tokenizer};
+use ternlet_runtime::{Specials, Tokenizer};
 
 use crate::error::Error;
+use crate::open::with_model;
 use crate::output::{note, out};
 
 /// Flags of `tokenize`.
@@ -50,18 +51,17 @@ pub(crate) fn run(args: &TokenizeArgs) -> Result<(), Error> {
 /// Hands `body` the TOKENIZER section that `path` holds or describes.
 fn with_section(path: &Path, body: impl FnOnce(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
     let mut start = Vec::new();
-    let file = File::open(path).map_err(|e| Error::new(path.display(), e))?;
-    file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(|e| Error::new(path.display(), e))?;
+    File::open(path)
+        .and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start))
+        .map_err(|e| Error::unreadable(path.display(), &e))?;
     if start != MAGIC {
         return body(&tokenizer_file::read_file(path)?);
     }
-    let file = ModelFile::open(path).map_err(|e| Error::new(path.display(), e))?;
-    let model = Model::parse(file.bytes()).map_err(|e| Error::new(path.display(), e))?;
-    match model.tokenizer_bytes() {
+    with_model(Some(path), |model| match model.tokenizer_bytes() {
         Some(section) => body(section),
         None => Err(Error::new(path.display(), "expected a tokenizer in the model, found none")
             .hint("pack it again with a tokenizer.json beside the checkpoint")),
-    }
+    })
 }
 
 /// Answers every line of stdin that is a `T`; fails at the end if one was not.

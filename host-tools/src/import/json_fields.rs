@@ -21,8 +21,7 @@ impl JsonFields {
     /// Reads the object in the file at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
-        let text =
-            fs::read(path).map_err(|e| Error::new(&name, format!("expected a readable file, found: {e}")))?;
+        let text = fs::read(path).map_err(|e| Error::unreadable(&name, &e))?;
         Self::parse(name, &text)
     }
 

@@ -16,7 +16,7 @@ const NAMES: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
 /// # Errors
 /// A file that cannot be read, or is of a kind that is not supported.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = fs::read(path).map_err(|e| Error::new(path.display(), e))?;
+    let bytes = fs::read(path).map_err(|e| Error::unreadable(path.display(), &e))?;
     let options = match is_sentencepiece(&bytes) {
         true => TokenizerOptions::read_directory(path.parent().unwrap_or_else(|| Path::new(".")))?,
         false => TokenizerOptions::default(),

@@ -85,7 +85,7 @@ impl ChatChoice {
             Self::File(path) => {
                 let bytes = fs::read(path).map_err(|e| {
                     let names = BUILT_IN.map(|built_in| built_in.name).join(", ");
-                    Error::new(path.display(), e)
+                    Error::unreadable(path.display(), &e)
                         .hint(format!("--chat-template takes a Jinja file, none, or one of {names}"))
                 })?;
                 Some(compiled(&path.display().to_string(), &source_text(path, bytes)?)?)

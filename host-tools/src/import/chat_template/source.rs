@@ -35,7 +35,7 @@ impl ChatSource {
         let read = |name: &str| {
             let path = directory.join(name);
             let bytes = path.exists().then(|| fs::read(&path)).transpose();
-            bytes.map_err(|e| Error::new(path.display(), e))
+            bytes.map_err(|e| Error::unreadable(path.display(), &e))
         };
         let config_path = directory.join("tokenizer_config.json");
         let config = match read("tokenizer_config.json")? {

@@ -90,7 +90,7 @@ impl TokenizerOptions {
         let read = |name: &str| {
             let path = directory.join(name);
             let bytes = path.exists().then(|| std::fs::read(&path)).transpose();
-            bytes.map_err(|e| Error::new(path.display(), e)).map(Option::unwrap_or_default)
+            bytes.map_err(|e| Error::unreadable(path.display(), &e)).map(Option::unwrap_or_default)
         };
         let (config, added) = (read("tokenizer_config.json")?, read("added_tokens.json")?);
         Self::read(&config, &added).map_err(|problem| Error::new(directory.display(), problem))
