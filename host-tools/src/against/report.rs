@@ -74,6 +74,10 @@ impl Statistics {
 
 impl Display for Statistics {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // Of other shapes nothing was looked at, and nothing is said.
+        if self.matrices.is_empty() {
+            return Ok(());
+        }
         writeln!(
             f,
             "{:<16}{:>9}{:>13}{:>13}   {:<24}{:<34}{:>10}",
