@@ -1,6 +1,4 @@
 //! Random texts and ids, encoded and decoded by the `tokenizers` crate and by the runtime
-//!
-//! `TERNLET_RANDOM_TEXTS` sets how many texts each comparison draws: 100000 in a release build take some minutes.
 
 use proptest::prelude::*;
 use ternlet::import::byte_alphabet;
@@ -14,7 +12,7 @@ use tokenizers::{
 };
 
 use super::kinds::kinds;
-use super::support::{decode, encode};
+use super::support::{self, decode, encode};
 
 /// Pieces that pre-tokenizers, normalisers and added tokens trip over.
 const AWKWARD: [&str; 74] = [
@@ -107,12 +105,8 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// Runs `check` on as many cases as fit the test command; a fixed seed makes failures repeatable.
 fn random<S: Strategy>(strategy: &S, check: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let cases = std::env::var("TERNLET_RANDOM_TEXTS").map_or(2000, |n| n.parse().expect("a number of texts"));
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
-    proptest::test_runner::TestRunner::new_with_rng(config, rng).run(strategy, check).expect("no difference");
+    support::random(2000, strategy, check);
 }
 
 #[test]

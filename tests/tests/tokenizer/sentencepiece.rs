@@ -8,7 +8,8 @@ use ternlet::import::{tokenizer_file, tokenizer_json};
 use ternlet_runtime::{Specials, StreamDecoder, Tokenizer};
 
 use super::damage::SMALL_PIECES;
-use super::support::{decode, encode, golden_file};
+use super::support::{self, decode, encode, golden_file};
+use super::work::LIMIT;
 
 /// Pieces that spaces, marks, bytes and added tokens are made of.
 const AWKWARD: [&str; 36] = [
@@ -207,11 +208,7 @@ fn variants() -> Vec<(&'static str, Value)> {
 }
 
 fn random<S: Strategy>(strategy: &S, check: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    // By hand, more: TERNLET_RANDOM_CASES=100000.
-    let cases = std::env::var("TERNLET_RANDOM_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let rng = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
-    proptest::test_runner::TestRunner::new_with_rng(config, rng).run(strategy, check).expect("no difference");
+    support::random(200, strategy, check);
 }
 
 /// The runtime's tokenizer and the crate's, for one file.
@@ -383,8 +380,6 @@ fn read_with(changes: &[(&str, Value)]) -> Result<Vec<u8>, String> {
 
 #[test]
 fn a_text_of_200_kb_without_a_cut_encodes_in_under_a_second() {
-    // A second on a host; an emulated core is about ten times slower.
-    let limit = core::time::Duration::from_secs(if cfg!(target_arch = "aarch64") { 10 } else { 1 });
     let across =
         variants().into_iter().find(|(name, _)| *name == "merges across spaces").expect("a variant").1;
     let (section, _) = both(&across);
@@ -393,6 +388,6 @@ fn a_text_of_200_kb_without_a_cut_encodes_in_under_a_second() {
     {
         let start = std::time::Instant::now();
         let ids = encode(&tokenizer, &text, Specials::AsText);
-        assert!(start.elapsed() < limit, "{:?} for {} ids", start.elapsed(), ids.len());
+        assert!(start.elapsed() < LIMIT, "{:?} for {} ids", start.elapsed(), ids.len());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use ternlet::import::{tokenizer_file, tokenizer_json};
 use ternlet_runtime::tokenizer::nfc;
@@ -33,6 +35,21 @@ pub(crate) fn with_nfc(mut tokenizer: Value) -> Value {
 pub(crate) fn section_of(tokenizer: &Value) -> Vec<u8> {
     let vocabulary = tokenizer_json::read(tokenizer.to_string().as_bytes());
     vocabulary.and_then(|vocabulary| vocabulary.section()).expect("a supported tokenizer")
+}
+
+/// Runs `check` on `cases` values, as many as fit the test command; a fixed seed makes failures repeatable.
+///
+/// `TERNLET_RANDOM_TEXTS` sets another number: 100000 in a release build take some minutes.
+pub(crate) fn random<S: Strategy>(
+    cases: u32,
+    strategy: &S,
+    check: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+    let by_hand = std::env::var("TERNLET_RANDOM_TEXTS").ok();
+    let cases = by_hand.map_or(cases, |n| n.parse().expect("a number of texts"));
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    TestRunner::new_with_rng(config, rng).run(strategy, check).expect("no difference");
 }
 
 /// The ids of `text`.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::support::{encode, golden_json, golden_section, section_of, with_nfc};
 
 /// A second on a host; an emulated core is about ten times slower. Quadratic merging takes minutes on both.
-const LIMIT: Duration = Duration::from_secs(if cfg!(target_arch = "aarch64") { 10 } else { 1 });
+pub(crate) const LIMIT: Duration = Duration::from_secs(if cfg!(target_arch = "aarch64") { 10 } else { 1 });
 
 #[test]
 fn a_single_word_of_200_kb_encodes_in_under_a_second() {
