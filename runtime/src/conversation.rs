@@ -1,6 +1,8 @@
 //! A conversation as token ids, and the rule for a full context
 //!
-//! Turns are encoded once and stay as ids. Template text and content that touch are joined before
+//! Turns are encoded once and stay as ids: an answer as the model gave it, behind the words that
+//! asked for it, even where the template writes other words before an answer that it is given, or
+//! takes white space from it. Template text and content that touch are joined before
 //! they are tokenised; only special ids separate. Content is encoded with specials as text: a
 //! user who types `<|eot_id|>` has typed text. When a prompt no longer fits, whole turns are
 //! dropped from the oldest on, the system message stays, and everything behind the unchanged
