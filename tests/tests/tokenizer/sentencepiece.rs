@@ -9,7 +9,7 @@ use ternlet_runtime::{Specials, StreamDecoder, Tokenizer};
 
 use super::damage::SMALL_PIECES;
 use super::support::{self, decode, encode, golden_file};
-use super::work::LIMIT;
+use super::work::assert_quick;
 
 /// Pieces that spaces, marks, bytes and added tokens are made of.
 const AWKWARD: [&str; 36] = [
@@ -386,8 +386,6 @@ fn a_text_of_200_kb_without_a_cut_encodes_in_under_a_second() {
     let tokenizer = Tokenizer::parse(&section).unwrap();
     for text in ["a".repeat(200_000), " ".repeat(200_000), "the e ".repeat(33_334), "你👋".repeat(28_572)]
     {
-        let start = std::time::Instant::now();
-        let ids = encode(&tokenizer, &text, Specials::AsText);
-        assert!(start.elapsed() < LIMIT, "{:?} for {} ids", start.elapsed(), ids.len());
+        assert_quick(&tokenizer, &text, Specials::AsText);
     }
 }

@@ -10,7 +10,18 @@ use serde_json::json;
 use super::support::{encode, golden_json, golden_section, section_of, with_nfc};
 
 /// A second on a host; an emulated core is about ten times slower. Quadratic merging takes minutes on both.
-pub(crate) const LIMIT: Duration = Duration::from_secs(if cfg!(target_arch = "aarch64") { 10 } else { 1 });
+const LIMIT: Duration = Duration::from_secs(if cfg!(target_arch = "aarch64") { 10 } else { 1 });
+
+/// Asserts that `text` encodes within the limit: in one of three tries, since other programs may hold the machine.
+#[track_caller]
+pub(crate) fn assert_quick(tokenizer: &Tokenizer<'_>, text: &str, specials: Specials) {
+    let mut took = (0..3).map(|_| {
+        let start = Instant::now();
+        encode(tokenizer, text, specials);
+        start.elapsed()
+    });
+    assert!(took.any(|took| took < LIMIT), "over {LIMIT:?} in each of three tries");
+}
 
 #[test]
 fn a_single_word_of_200_kb_encodes_in_under_a_second() {
@@ -18,9 +29,7 @@ fn a_single_word_of_200_kb_encodes_in_under_a_second() {
     let tokenizer = Tokenizer::parse(&section).unwrap();
     let words = ["a".repeat(200_000), "the".repeat(66_667), " ".repeat(200_000), "你".repeat(66_667)];
     for word in words {
-        let start = Instant::now();
-        let ids = encode(&tokenizer, &word, Specials::AsText);
-        assert!(start.elapsed() < LIMIT, "{:?} for {} ids", start.elapsed(), ids.len());
+        assert_quick(&tokenizer, &word, Specials::AsText);
     }
 }
 
@@ -37,9 +46,7 @@ fn marks_in_any_order_normalise_in_linear_time() {
     let texts =
         [format!("e{mixed}"), format!("α{}\u{345}", "\u{316}".repeat(100_000)), "\u{1161}".repeat(66_667)];
     for text in texts {
-        let start = Instant::now();
-        encode(&tokenizer, &text, Specials::AsText);
-        assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+        assert_quick(&tokenizer, &text, Specials::AsText);
     }
 }
 
@@ -53,9 +60,7 @@ fn white_space_between_stripping_tokens_is_walked_once() {
     json["post_processor"] = json!(null);
     let section = section_of(&json);
     let tokenizer = Tokenizer::parse(&section).unwrap();
-    let start = Instant::now();
-    encode(&tokenizer, &" \n".repeat(100_000), Specials::AsText);
-    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+    assert_quick(&tokenizer, &" \n".repeat(100_000), Specials::AsText);
 }
 
 #[test]
@@ -79,9 +84,7 @@ fn a_normal_form_that_outgrows_the_scratch_is_a_typed_error() {
 fn beginnings_of_special_tokens_cost_linear_time() {
     let section = golden_section();
     let tokenizer = Tokenizer::parse(&section).unwrap();
-    let start = Instant::now();
-    encode(&tokenizer, &"<|reserved_special_token_".repeat(8000), Specials::Recognise);
-    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+    assert_quick(&tokenizer, &"<|reserved_special_token_".repeat(8000), Specials::Recognise);
 }
 
 #[test]
