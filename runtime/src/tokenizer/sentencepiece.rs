@@ -2,7 +2,7 @@
 //!
 //! SentencePiece writes a space as the mark U+2581 and usually puts one before a text. Here a mark is a space: both
 //! characters read as the same one, in text and in the vocabulary, so that tokens lie in the file as they are decoded.
-//! Pieces merge as characters by rank ([`super::bpe`]); a character that is no piece becomes the tokens of its bytes,
+//! Pieces merge as characters by rank (`bpe`); a character that is no piece becomes the tokens of its bytes,
 //! or the unknown token.
 //!
 //! The settings describe the pipelines of `tokenizer.json` files: normalizer `Prepend` and `Replace`, or pre-tokenizer
