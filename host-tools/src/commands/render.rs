@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use ternlet::import::chat_template::{Messages, TokenNames};
 use ternlet::import::tokenizer_file;
+use ternlet_runtime::tokenizer::nfc;
 use ternlet_runtime::{Model, ModelFile, Specials, Tokenizer};
 
 use crate::error::Error;
@@ -107,7 +108,7 @@ fn read_messages(path: &Path) -> Result<Messages, Error> {
 /// The ids of `text` on one line, as `apply_chat_template` of transformers has them: nothing is added to the template's
 /// own text, and special tokens are recognised wherever they stand.
 fn print_ids(tokenizer: &Tokenizer<'_>, text: &str) -> Result<(), Error> {
-    let mut scratch = vec![0; Tokenizer::scratch_len(text.len())];
+    let mut scratch = vec![0; Tokenizer::scratch_len(nfc::MAX_EXPANSION * text.len())];
     let mut ids: Vec<u32> = Vec::new();
     let mut push = |id| {
         ids.push(id);

@@ -4,6 +4,7 @@
 //! vocabulary and decode every list of them.
 
 use ternlet::import::tokenizer_file;
+use ternlet_runtime::tokenizer::nfc;
 use ternlet_runtime::{Specials, Tokenizer};
 
 use super::parts::parts;
@@ -28,7 +29,7 @@ pub fn tokenizer(data: &[u8]) -> bool {
 
 /// Uses every table of `tokenizer`.
 pub(super) fn exercise(tokenizer: &Tokenizer<'_>, text: &str) {
-    let mut scratch = vec![0; Tokenizer::scratch_len(text.len())];
+    let mut scratch = vec![0; Tokenizer::scratch_len(nfc::MAX_EXPANSION * text.len())];
     for specials in [Specials::Recognise, Specials::AsText] {
         let mut ids = Vec::new();
         let mut push = |id| {
