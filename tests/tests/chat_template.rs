@@ -147,7 +147,8 @@ fn a_template_that_does_not_reduce_is_refused_with_the_reason() {
         ("{{ messages[0].content }}", "content of each"),
         ("{{ raise_exception('never') }}", "refuses a conversation of [user]: never"),
         ("{% for m in messages %}{{ m.content.zfill(3) }}{% endfor %}", "the method zfill is not supported"),
-        ("{% for i in range(100000) %}{% for j in range(100000) %}.{% endfor %}{% endfor %}", "fuel"),
+        ("{% for i in range(2000) %}{% for j in range(2000) %}.{% endfor %}{% endfor %}", "fuel"),
+        ("{% for i in range(100000) %}.{% endfor %}", "values larger than any prompt"),
     ];
     for (source, reason) in cases {
         let found = compiled(source).unwrap_err();

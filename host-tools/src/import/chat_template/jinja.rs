@@ -4,17 +4,21 @@
 //! the text of values as Python writes them; `tools` and `documents` are none. Source: `_compile_jinja_template` and
 //! `render_jinja_template` of transformers.
 
+mod bounded;
 mod clock;
 mod json;
+mod measured;
 mod python;
 
-use std::error::Error as _;
-use std::io::{self, Write};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use minijinja::machinery::{eval, make_string_output};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
 
 use super::TokenNames;
 
@@ -31,20 +35,32 @@ impl Purpose {
     /// Steps that one rendering may take: ample for any template, and an end for an endless one.
     const fn fuel(self) -> u64 {
         match self {
-            Self::Compile => 1_000_000,
+            Self::Compile => 100_000,
             Self::Read => 100_000_000,
         }
     }
 
-    /// Bytes that one rendering may write.
-    const fn max_text_bytes(self) -> usize {
+    /// Bytes of the largest value, its parts together.
+    const fn max_value_bytes(self) -> usize {
+        match self {
+            Self::Compile => 1 << 17,
+            Self::Read => 1 << 26,
+        }
+    }
+
+    /// Bytes that one rendering may write, those caught in variables among them.
+    const fn max_written_bytes(self) -> usize {
         match self {
             Self::Compile => 1 << 20,
-            Self::Read => 1 << 26,
+            Self::Read => 1 << 27,
         }
     }
 }
 
+/// Steps that all renderings of a template may take together.
+const MAX_STEPS: u64 = 10_000_000;
+/// Deepest nesting of calls and loops.
+const MAX_DEPTH: usize = 64;
 /// Bytes of a template's source: several times the longest in the field, and a bound on how deep its syntax can nest.
 const MAX_SOURCE_BYTES: usize = 64 * 1024;
 /// Filters that make as many bytes as a number in the template says; no template in the field uses them.
@@ -65,9 +81,14 @@ pub(super) fn on_deep_stack<R: Send>(work: impl FnOnce() -> Result<R, String> + 
 
 /// A template that parsed.
 pub(super) struct Template<'n> {
-    environment: Environment<'n>,
+    source: String,
+    syntax: SyntaxConfig,
+    environment: Environment<'static>,
     names: TokenNames<'n>,
-    purpose: Purpose,
+    /// Bytes written by the rendering at hand.
+    written: Arc<AtomicUsize>,
+    /// Steps taken by all of them.
+    n_steps: Cell<u64>,
 }
 
 impl<'n> Template<'n> {
@@ -76,14 +97,19 @@ impl<'n> Template<'n> {
             let found = source.len();
             return Err(format!("expected at most {MAX_SOURCE_BYTES} bytes of Jinja, found {found}"));
         }
-        let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(|e| reason(&e))?);
+        let syntax = syntax.map_err(|e| reason(&e))?;
+        let written = Arc::new(AtomicUsize::new(0));
+        let mut environment = Environment::new();
+        environment.remove_global("debug");
+        environment.set_recursion_limit(MAX_DEPTH);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_fuel(Some(purpose.fuel()));
         for filter in UNBOUNDED_FILTERS {
             environment.remove_filter(filter);
         }
+        let counter = Arc::clone(&written);
+        measured::add_to(&mut environment, purpose.max_value_bytes(), counter, purpose.max_written_bytes());
         python::add_to(&mut environment);
         environment.add_filter("tojson", json::to_json);
         environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
@@ -96,10 +122,10 @@ impl<'n> Template<'n> {
             }
             Purpose::Read => clock::now(format).map_err(|e| Error::new(ErrorKind::InvalidOperation, e)),
         });
-        environment
-            .add_template_owned("chat_template", without_generation_tags(source))
+        let source = without_generation_tags(source);
+        bounded::compile(&source, syntax.clone())
             .map_err(|e| format!("it is not valid Jinja: {}", reason(&e)))?;
-        Ok(Self { environment, names, purpose })
+        Ok(Self { source, syntax, environment, names, written, n_steps: Cell::new(0) })
     }
 
     /// The text of a conversation, or why the template refuses it.
@@ -114,32 +140,21 @@ impl<'n> Template<'n> {
             tools => (),
             documents => (),
         };
-        let template = self.environment.get_template("chat_template").map_err(|e| reason(&e))?;
-        let mut text = Text { bytes: Vec::new(), max_bytes: self.purpose.max_text_bytes() };
-        // The engine keeps an output's error as the source of its own.
-        let words = |e: Error| e.source().map_or_else(|| reason(&e), ToString::to_string);
-        template.render_captured_to(variables, &mut text).map_err(words)?;
-        String::from_utf8(text.bytes).map_err(|e| e.to_string())
-    }
-}
-
-/// What a rendering wrote; it ends at `max_bytes`.
-struct Text {
-    bytes: Vec<u8>,
-    max_bytes: usize,
-}
-
-impl Write for Text {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > self.max_bytes {
-            return Err(io::Error::other(format!("it writes more than {} bytes", self.max_bytes)));
+        if self.n_steps.get() > MAX_STEPS {
+            return Err("it takes more steps than any template".into());
         }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.written.store(0, Ordering::Relaxed);
+        let program = bounded::compile(&self.source, self.syntax.clone()).map_err(|e| reason(&e))?;
+        let mut text = String::new();
+        let mut out = make_string_output(&mut text);
+        let (_, state) =
+            eval(&self.environment, &program.main, variables, &program.blocks, &mut out, AutoEscape::None)
+                .map_err(|e| reason(&e))?;
+        let n_steps = state.fuel_levels().map_or(0, |(consumed, _)| consumed);
+        self.n_steps.set(self.n_steps.get() + n_steps);
+        drop(state);
+        drop(out);
+        Ok(text)
     }
 }
 
@@ -232,10 +247,74 @@ mod tests {
     }
 
     #[test]
-    fn what_a_template_writes_is_bounded() {
-        let endless = "{% for i in range(99999) %}{{ 'a' * 9999 }}{% endfor %}";
-        assert_eq!(rendered(endless).map_err(|e| e.contains("writes more")), Err(true));
-        assert!(rendered("{{ 'a' | indent(99999999999, true) }}").is_err());
-        assert_eq!(rendered("{{ messages[0].content }}"), Ok("u".into()));
+    fn what_a_template_writes_and_keeps_is_bounded() {
+        let double = |step: &str, end: &str| {
+            format!(
+                "{{% set ns = namespace(s='ab', l=[1]) %}}{{% for i in range(64) %}}{step}{{% endfor %}}{end}"
+            )
+        };
+        let macros =
+            "{% macro f(s, n) %}{% if n %}{{ f(s ~ s, n - 1) }}{% endif %}{% endmacro %}{{ f('ab', 60) }}";
+        let cases = [
+            ("{% for i in range(1000) %}{{ 'a' * 9999 }}{% endfor %}".into(), "writes more"),
+            (
+                format!(
+                    "{{% set x %}}{{% for i in range(2000) %}}{}{{% endfor %}}{{% endset %}}",
+                    "raw".repeat(999)
+                ),
+                "writes more",
+            ),
+            (double("{% set ns.s = ns.s ~ ns.s %}", ""), "values larger"),
+            (double("{% set ns.s = ns.s + ns.s %}", ""), "values larger"),
+            (double("{% set ns.s = ns.s | replace('a', ns.s) %}", ""), "values larger"),
+            (double("{% set ns.s = ns.s.replace('a', ns.s) %}", ""), "values larger"),
+            (double("{% set ns.s = [ns.s, ns.s] | join %}", ""), "values larger"),
+            (double("{% set ns.s %}{{ ns.s }}{{ ns.s }}{% endset %}", ""), "writes more"),
+            (double("{% set ns.l = ns.l + ns.l %}", ""), "values larger"),
+            (double("{% set ns.l = [ns.l, ns.l] %}", "{{ ns.l }}"), "values larger"),
+            (double("{% set ns.l = {'a': ns.l, 'b': ns.l} %}", "{{ ns.l == ns.l }}"), "values larger"),
+            (double("{% set ns.l = ns %}", "{{ ns == ns }}"), "namespace inside"),
+            (double("{% set ns.l = [ns] %}", ""), "namespace inside"),
+            (macros.into(), "recursion"),
+            ("{{ 'a' * 99999999 }}".into(), "values larger"),
+            ("{{ [1] * 99999999 }}".into(), "only numbers and strings"),
+            ("{{ (1, 2) * 99999999 }}".into(), "only numbers and strings"),
+            ("{{ range(99999) | list | length }}".into(), "values larger"),
+            ("{% for a in range(2000) %}{% for b in range(2000) %}{% endfor %}{% endfor %}".into(), "fuel"),
+            ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}".into(), "recursion"),
+            ("{% include 'a' %}".into(), "several templates"),
+            ("{{ 'a' | indent(99999999999, true) }}".into(), "filter"),
+        ];
+        for (source, expected) in cases {
+            let found = rendered(&source).expect_err(&source);
+            assert!(found.contains(expected), "{source}: {found}");
+        }
+    }
+
+    #[test]
+    fn rebuilt_trees_compute_what_was_written() {
+        for (source, expected) in [
+            ("{{ messages[0].content }}", "u"),
+            ("{{ 'a' ~ 1 ~ none ~ true ~ [1, 'b'] }}", "a1NoneTrue[1, 'b']"),
+            ("{{ 2 * 3 + 4 * 0.5 }} {{ 'ab' * 2 }}{{ -1 * 'x' }}", "8.0 abab"),
+            ("{{ 'x' if false }}{% set a, b = [1, 2] %}{{ a }}{{ b }}{{ 'abc'[::-1] }}", "12cba"),
+            (
+                "{% set ns = namespace(n=1) %}{% for i in range(3) %}{% set ns.n = ns.n * 2 %}{% endfor %}{{ ns.n }}",
+                "8",
+            ),
+            (
+                "{% macro m(a, b='x') %}{{ a }}{{ b }}{{ caller() }}{% endmacro %}{% call m(1) %}in{% endcall %}",
+                "1xin",
+            ),
+            ("{% filter upper | trim %} a {% endfilter %}{% set x | upper %}b{% endset %}{{ x }}", "AB"),
+            ("{% for i in [1, [2, 3]] recursive %}{{ loop(i) if i is sequence else i }}{% endfor %}", "123"),
+            (
+                "{{ {'b': 1, 'a': 'x'} | tojson }}{{ ['a', 'b'] | map('upper') | join('-') }}",
+                "{\"b\": 1, \"a\": \"x\"}A-B",
+            ),
+            ("a\n  {%- generation -%}\n b\n{% endgeneration %}\nc", "ab\nc"),
+        ] {
+            assert_eq!(rendered(source).as_deref(), Ok(expected), "{source}");
+        }
     }
 }

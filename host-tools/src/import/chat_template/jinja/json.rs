@@ -54,7 +54,7 @@ impl Style {
         match value.kind() {
             ValueKind::None => text.push_str("null"),
             ValueKind::Bool => text.push_str(if value.is_true() { "true" } else { "false" }),
-            ValueKind::Number => text.push_str(&python::text(value)),
+            ValueKind::Number => text.push_str(&python::text(value)?),
             ValueKind::String => self.string(value.as_str().unwrap_or_default(), text),
             ValueKind::Seq | ValueKind::Iterable => {
                 let items: Vec<Value> = value.try_iter()?.take(python::MAX_TEXT_BYTES).collect();
@@ -68,7 +68,7 @@ impl Style {
                     keys.sort();
                 }
                 self.list(['{', '}'], keys.len(), depth, text, |index, text| {
-                    self.string(&python::text(&keys[index]), text);
+                    self.string(&python::text(&keys[index])?, text);
                     text.push_str(&self.key);
                     self.write(&value.get_item(&keys[index])?, depth + 1, text)
                 })?;

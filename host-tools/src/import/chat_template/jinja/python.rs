@@ -6,44 +6,45 @@ use minijinja::value::{Rest, Value, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State};
 use ternlet_runtime::chat_template::is_white_space;
 
+use super::measured::too_large;
+
 /// Bytes that one value may become text of.
 pub(super) const MAX_TEXT_BYTES: usize = 1 << 24;
 
 /// Adds methods, filters and the text of values.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.set_unknown_method_callback(method);
-    environment.set_formatter(|out, _, value| {
-        write_text(value, 0, &mut |part| out.write_str(part).map_err(|_| too_long()))
-    });
     environment
         .add_filter("trim", |text: &str, chars: Option<&str>| strip(text, chars, true, true).to_owned());
-    environment.add_filter("string", |value: &Value| text(value));
+    environment.add_filter("string", text);
+    environment.add_filter("join", |parts: &Value, between: Option<&str>| {
+        join(between.unwrap_or_default(), parts, true)
+    });
+    environment.add_filter("replace", replace);
 }
 
 /// `str(value)`.
-pub(super) fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> Result<String, Error> {
     let mut text = String::new();
-    let written = write_text(value, 0, &mut |part| {
+    write_text(value, &mut |part| {
         text.push_str(part);
-        if text.len() > MAX_TEXT_BYTES { Err(too_long()) } else { Ok(()) }
-    });
-    if written.is_err() {
-        text.clear();
-    }
-    text
+        if text.len() > MAX_TEXT_BYTES { Err(too_large()) } else { Ok(()) }
+    })?;
+    Ok(text)
 }
 
 /// Where text goes, in parts.
 type Sink<'s> = dyn FnMut(&str) -> Result<(), Error> + 's;
 
-fn too_long() -> Error {
-    Error::new(ErrorKind::InvalidOperation, "it writes more text than any prompt")
+/// Writes `str(value)`.
+pub(super) fn write_text(value: &Value, sink: &mut Sink<'_>) -> Result<(), Error> {
+    write_at(value, 0, sink)
 }
 
 /// `str` of a value at the top, `repr` of one inside another.
-fn write_text(value: &Value, depth: usize, sink: &mut Sink<'_>) -> Result<(), Error> {
+fn write_at(value: &Value, depth: usize, sink: &mut Sink<'_>) -> Result<(), Error> {
     if depth > 32 {
-        return Err(too_long());
+        return Err(too_large());
     }
     match value.kind() {
         ValueKind::Undefined => Ok(()),
@@ -58,7 +59,7 @@ fn write_text(value: &Value, depth: usize, sink: &mut Sink<'_>) -> Result<(), Er
                 if index > 0 {
                     sink(", ")?;
                 }
-                write_text(&item, depth + 1, sink)?;
+                write_at(&item, depth + 1, sink)?;
             }
             sink("]")
         }
@@ -68,9 +69,9 @@ fn write_text(value: &Value, depth: usize, sink: &mut Sink<'_>) -> Result<(), Er
                 if index > 0 {
                     sink(", ")?;
                 }
-                write_text(&key, depth + 1, sink)?;
+                write_at(&key, depth + 1, sink)?;
                 sink(": ")?;
-                write_text(&value.get_item(&key)?, depth + 1, sink)?;
+                write_at(&value.get_item(&key)?, depth + 1, sink)?;
             }
             sink("}")
         }
@@ -195,13 +196,8 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Valu
             rest.unwrap_or(text).into()
         }
         "replace" => {
-            let (from, to, n): (&str, &str, Option<usize>) = from_args(args)?;
-            let n = n.unwrap_or(usize::MAX);
-            let n_found = text.matches(from).take(n).count();
-            if n_found.saturating_mul(to.len()) > MAX_TEXT_BYTES {
-                return Err(too_long());
-            }
-            text.replacen(from, to, n).into()
+            let (from, to, n) = from_args(args)?;
+            replace(text, from, to, n)?.into()
         }
         "split" | "rsplit" => split(text, method == "rsplit", args)?,
         "splitlines" => {
@@ -218,24 +214,40 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Valu
         }
         "join" => {
             let (parts,): (&Value,) = from_args(args)?;
-            let mut joined = String::new();
-            for (index, part) in parts.try_iter()?.enumerate() {
-                if index > 0 {
-                    joined.push_str(text);
-                }
-                joined.push_str(part.as_str().ok_or_else(|| {
-                    Error::new(ErrorKind::InvalidOperation, "join expects strings, found another value")
-                })?);
-                if joined.len() > MAX_TEXT_BYTES {
-                    return Err(too_long());
-                }
-            }
-            joined.into()
+            join(text, parts, false)?.into()
         }
         "isdigit" => (!text.is_empty() && text.chars().all(|c| c.is_ascii_digit())).into(),
         "isspace" => (!text.is_empty() && text.chars().all(is_white_space)).into(),
         _ => return Ok(None),
     }))
+}
+
+/// `from` in `text` by `to`, at most `n` times.
+fn replace(text: &str, from: &str, to: &str, n: Option<usize>) -> Result<String, Error> {
+    let n = n.unwrap_or(usize::MAX);
+    let n_found = text.matches(from).take(n).count();
+    if n_found.saturating_mul(to.len()) > MAX_TEXT_BYTES {
+        return Err(too_large());
+    }
+    Ok(text.replacen(from, to, n))
+}
+
+/// Strings, or (if `takes_any`) the texts of any values, with `between` between them.
+fn join(between: &str, parts: &Value, takes_any: bool) -> Result<String, Error> {
+    let mut joined = String::new();
+    for (index, part) in parts.try_iter()?.enumerate() {
+        if index > 0 {
+            joined.push_str(between);
+        }
+        if part.as_str().is_none() && !takes_any {
+            return Err(Error::new(ErrorKind::InvalidOperation, "join expects strings, found another value"));
+        }
+        joined.push_str(&text(&part)?);
+        if joined.len() > MAX_TEXT_BYTES {
+            return Err(too_large());
+        }
+    }
+    Ok(joined)
 }
 
 /// The first letter upper case, the others lower case.
