@@ -8,7 +8,6 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs;
 use std::path::Path;
 
-use ternlet::import::chat_template::ChatChoice;
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions};
 use ternlet::pack::{HeadForm, PackRequest, pack};
 use ternlet_runtime::{Model, ModelFile, Tokenizer};
@@ -42,20 +41,17 @@ pub fn safetensors(data: &[u8]) -> bool {
 /// Whether what lies at `source` can be packed; then into files that the runtime accepts in full.
 pub(super) fn pack_and_read(source: &Path, target: &Path) -> bool {
     let Ok(model) = ForeignModel::open(source, &ImportOptions::default()) else { return false };
-    let mut chat_template = None;
+    // The chat template has a target of its own: compiling one takes longer than all the rest.
     if let Some(section) = &model.tokenizer {
         let tokenizer = Tokenizer::parse(section).expect("the importer checked its own section");
         tokenizer::exercise(&tokenizer, "ab <s>a b\u{e9} 12");
-        let source = model.chat.unwrap_or_default();
-        let chosen = ChatChoice::Own.compile(&source, model.weights.config(), &tokenizer);
-        chat_template = chosen.ok().and_then(|chosen| chosen.section);
     }
     let mut is_packed = true;
     for head in [HeadForm::Source, HeadForm::Int8] {
         let request = PackRequest {
             source: &*model.weights,
             tokenizer: model.tokenizer.clone(),
-            chat_template: chat_template.clone(),
+            chat_template: None,
             head,
             target,
         };
