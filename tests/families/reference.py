@@ -13,7 +13,8 @@ os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 import torch
 import torch.nn as nn
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3Model
+from transformers.integrations import bitnet
 from transformers.integrations.bitnet import AutoBitLinear, BitLinear
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.utils.logging import disable_progress_bar
@@ -23,6 +24,23 @@ disable_progress_bar()
 MARGIN = 1e-4
 CANDIDATES = 192
 MAX_ROUNDS = 24
+
+
+UNPACK, QUANTISE = bitnet.unpack_weights, bitnet.WeightQuant.apply
+
+
+def remembered(function):
+    """`function` of a weight, computed once for each: transformers unpacks or quantises weights at every pass."""
+    known = {}
+
+    def lookup(weight, *more, **named):
+        # The weight is kept with its result, so that no other can come to lie where it was.
+        key = weight.data_ptr()
+        if key not in known:
+            known[key] = weight, function(weight, *more, **named)
+        return known[key][1]
+
+    return lookup
 
 
 class Normed(nn.Module):
@@ -67,6 +85,37 @@ def patched_llama(folder, config):
     return model.eval()
 
 
+class Embedding(nn.Module):
+    """transformers' Qwen3 with a norm in front of every AutoBitLinear; its output is the last token's vector."""
+
+    def __init__(self, folder, config):
+        super().__init__()
+        self.config = Qwen3Config(**config, attn_implementation="eager")
+        with torch.device("meta"):
+            self.model = Qwen3Model(self.config)
+        for layer in self.model.layers:
+            for block in (layer.self_attn, layer.mlp):
+                for name, linear in list(block.named_children()):
+                    if isinstance(linear, nn.Linear):
+                        norm = LlamaRMSNorm(linear.in_features, self.config.rms_norm_eps)
+                        made = AutoBitLinear(linear.in_features, linear.out_features, False, "meta", online_quant=True)
+                        setattr(block, name, Normed(norm, made))
+        tensors = {}
+        for name, tensor in load_file(folder / "model.safetensors").items():
+            stem = name.removeprefix("model.")
+            if stem.endswith("_proj.weight"):
+                stem = stem.replace("_proj.weight", "_proj.linear.weight")
+            tensors[stem] = tensor.float()
+        self.model.load_state_dict(tensors, assign=True, strict=True)
+        self.model.rotary_emb = type(self.model.rotary_emb)(self.config)
+        self.eval()
+
+    def vector(self, ids):
+        with torch.no_grad():
+            hidden = self.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+        return (hidden / hidden.norm()).numpy()
+
+
 def loaded(folder):
     """The checkpoint as transformers loads it, with every number in f32."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
@@ -84,10 +133,14 @@ class Reference:
     """A loaded model that notes how far its activations' roundings stay from ties."""
 
     def __init__(self, folder, family, config):
+        bitnet.unpack_weights, bitnet.WeightQuant.apply = UNPACK, QUANTISE
         if family.reference == "patched":
             self.model = patched_llama(folder, config)
+        elif family.reference == "embedding":
+            self.model = Embedding(folder, config)
         else:
             self.model = loaded(folder)
+        bitnet.unpack_weights, bitnet.WeightQuant.apply = remembered(UNPACK), remembered(QUANTISE)
         self.margins = None
         n_hooked = 0
         for module in self.model.modules():

@@ -50,9 +50,16 @@ class Weights:
                 ("mlp.up_proj", ffn, dim, normed, 1.2),
                 ("mlp.down_proj", dim, ffn, 1.0 if has_sub else 0.55, 2 * spread),
             ):
-                self._linear(f"{prefix}.{name}.weight", n, k, size_out / (size_in * math.sqrt(k * DENSITY)))
+                normed_inside = family.reference == "embedding"
+                size = 1.0 if normed_inside else size_in
+                self._linear(f"{prefix}.{name}.weight", n, k, size_out / (size * math.sqrt(k * DENSITY)))
+                if normed_inside:
+                    self._norm(f"{prefix}.{name}.norm.weight", k, 1.0)
             self._norm(f"{prefix}.input_layernorm.weight", dim, normed)
             self._norm(f"{prefix}.post_attention_layernorm.weight", dim, normed)
+            if family.reference == "embedding":
+                self._norm(f"{prefix}.self_attn.q_norm.weight", head_dim, 1.0)
+                self._norm(f"{prefix}.self_attn.k_norm.weight", head_dim, 1.0)
             if has_sub:
                 self._norm(f"{prefix}.self_attn.{family.sub_norms[0]}.weight", q_dim, 1.0)
                 self._norm(f"{prefix}.mlp.{family.sub_norms[1]}.weight", ffn, 1.0)
@@ -100,6 +107,8 @@ class Weights:
     def save(self, folder):
         """Writes config.json and the weights, in as many files as the family has."""
         (folder / "config.json").write_text(json.dumps(self.config, indent=2))
+        if self.family.reference == "embedding":
+            self._save_modules(folder)
         metadata = {"format": "pt"}
         if self.family.shards == 1:
             save_file(self.tensors, folder / "model.safetensors", metadata)
@@ -114,3 +123,15 @@ class Weights:
             total += sum(tensor.nbytes for tensor in part.values())
         index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(place.items()))}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
+
+    def _save_modules(self, folder):
+        """What sentence-transformers reads: the last token's vector, of length 1."""
+        kinds = ("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize")
+        modules = [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (kind, path) in enumerate(kinds)
+        ]
+        (folder / "modules.json").write_text(json.dumps(modules))
+        (folder / "1_Pooling").mkdir()
+        pooling = {"word_embedding_dimension": self.config["hidden_size"], "pooling_mode_lasttoken": True}
+        (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))

@@ -19,7 +19,8 @@ class Family:
     dtype: str = "bfloat16"
     # Names of the norms before o_proj and down_proj, if the family has them.
     sub_norms: tuple | None = None
-    # Whose arithmetic is the reference: "transformers", or "patched" for classes that transformers lacks.
+    # Whose arithmetic is the reference: "transformers"; "patched" for classes that transformers lacks; "embedding" for
+    # its Qwen3 with such linears, whose result is one vector.
     reference: str = "transformers"
     # What layer norms' weights are around.
     norm_size: float = 1.0
@@ -158,6 +159,30 @@ def one_bit_llm(hidden, ffn, layers, heads, dtype):
     }
 
 
+QWEN3_EMBEDDING = {
+    "architectures": ["Qwen3Model"],
+    "attention_bias": False,
+    "bos_token_id": 151643,
+    "eos_token_id": 151643,
+    "head_dim": 128,
+    "hidden_act": "silu",
+    "hidden_size": 1024,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 32768,
+    "model_type": "qwen3",
+    "num_attention_heads": 16,
+    "num_hidden_layers": 28,
+    "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-06,
+    "rope_scaling": None,
+    "rope_theta": 1000000.0,
+    "tie_word_embeddings": True,
+    "torch_dtype": "bfloat16",
+    "use_cache": True,
+    "use_sliding_window": False,
+    "vocab_size": 151936,
+}
+
 SUB_NORMS = ("attn_sub_norm", "ffn_sub_norm")
 OLD_SUB_NORMS = ("inner_attn_ln", "ffn_layernorm")
 SIZES_OF_FALCON_E = "all sizes but vocabulary, theta, eps and number of layers; untied head"
@@ -187,4 +212,6 @@ FAMILIES = [
            sub_norms=OLD_SUB_NORMS, reference="patched", shards=2, layers=2, assumed="the number of shards"),
     Family("bitnet_b1_58-3B", one_bit_llm(3200, 8640, 26, 32, "float16"), "master", dtype="float32",
            sub_norms=OLD_SUB_NORMS, reference="patched", shards=3, assumed="the number of shards"),
+    Family("BitNet-Embedding-0.6B", QWEN3_EMBEDDING, "master", reference="embedding", layers=2,
+           assumed="everything but sizes, theta, eps and the names of norms; bf16 masters"),
 ]
