@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use ternlet_kernels::{Backend, CpuFeatures, Kernels, layout::i2};
+use ternlet_kernels::{Backend, CpuFeatures, Kernels, layout::i2, layout::i8_split};
 
 const K: usize = 2560;
 const FFN: usize = 6912;
@@ -25,12 +25,16 @@ fn main() {
             println!("{}", kernels.name());
             ternary(kernels);
             int8_head(kernels);
+            split_head(kernels);
             float_heads(kernels);
             prefill(kernels);
             vectors(kernels);
         }
     }
 }
+
+/// A product of one plane of the split head.
+type Plane = fn(&Kernels, &[u8], usize, usize, &[i8], &[i8], &mut [i64]);
 
 /// Seconds of the fastest pass.
 fn fastest(mut pass: impl FnMut()) -> f64 {
@@ -87,6 +91,33 @@ fn int8_head(kernels: &Kernels) {
         }
     });
     report("gemv_i16_i8 12x2560, cache", 1000 * few * K, seconds);
+}
+
+fn split_head(kernels: &Kernels) {
+    let planes: [(&str, usize, Plane); 2] = [
+        ("gemv_i16_u5", i8_split::high_row_bytes(K), Kernels::gemv_i16_u5),
+        ("gemv_i16_u3", i8_split::low_row_bytes(K), Kernels::gemv_i16_u3),
+    ];
+    let (high, low) = (vec![3i8; K], vec![-7i8; K]);
+    let mut out = vec![0; HEAD];
+    for (name, row_bytes, gemv) in planes {
+        let matrix = HEAD * row_bytes;
+        let w = vec![0x5au8; matrix * MEMORY.div_ceil(matrix)];
+        let seconds = fastest(|| {
+            for w in w.chunks_exact(matrix) {
+                gemv(kernels, w, HEAD, K, &high, &low, &mut out);
+            }
+        });
+        report(&format!("{name} {HEAD}x{K}, memory"), w.len(), seconds);
+        let few = 12;
+        let seconds = fastest(|| {
+            for _ in 0..1000 {
+                let w = core::hint::black_box(&w[..few * row_bytes]);
+                gemv(kernels, w, few, K, &high, &low, &mut out[..few]);
+            }
+        });
+        report(&format!("{name} {few}x{K}, cache"), 1000 * few * row_bytes, seconds);
+    }
 }
 
 fn float_heads(kernels: &Kernels) {

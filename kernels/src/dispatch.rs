@@ -10,6 +10,7 @@ mod elementwise;
 mod half;
 mod integer;
 mod reduction;
+mod split_head;
 
 /// Declares the table's entries, and one safe function per entry that calls it.
 macro_rules! entries {
@@ -36,6 +37,8 @@ entries! {
     gemv_i16_i8(
         w: &[i8], row_scale: &[f32], n: usize, k: usize, x_high: &[i8], x_low: &[i8], x_scale: f32, out: &mut [f32],
     );
+    gemv_i16_u5(w: &[u8], n: usize, k: usize, x_high: &[i8], x_low: &[i8], out: &mut [i64]);
+    gemv_i16_u3(w: &[u8], n: usize, k: usize, x_high: &[i8], x_low: &[i8], out: &mut [i64]);
     gemv_f32_f32(w: &[f32], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
     gemv_f32_bf16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
     gemv_f32_f16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);

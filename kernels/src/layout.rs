@@ -3,3 +3,4 @@
 //! A layout is a fact about bytes. It never depends on the machine that packs or runs.
 
 pub mod i2;
+pub mod i8_split;

@@ -16,4 +16,5 @@ mod half;
 mod load;
 mod reduce;
 mod rows;
+mod split_head;
 mod sum;

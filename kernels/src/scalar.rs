@@ -7,11 +7,14 @@ pub(crate) mod fma;
 mod i2;
 mod i8_head;
 mod reduction;
+mod split_head;
 
 pub(crate) static ENTRIES: Entries = Entries {
     gemv_i8_i2: i2::gemv_i8_i2,
     gemm_i8_i2: i2::gemm_i8_i2,
     gemv_i16_i8: i8_head::gemv_i16_i8,
+    gemv_i16_u5: split_head::gemv_i16_u5,
+    gemv_i16_u3: split_head::gemv_i16_u3,
     gemv_f32_f32: reduction::gemv_f32_f32,
     gemv_f32_bf16: reduction::gemv_f32_bf16,
     gemv_f32_f16: reduction::gemv_f32_f16,

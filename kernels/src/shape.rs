@@ -3,7 +3,7 @@
 //! A failed check is a bug in the caller, so it panics with the numbers. Kernels rely on these facts in their SAFETY
 //! comments and nowhere check again.
 
-use crate::layout::i2;
+use crate::layout::{i2, i8_split};
 
 /// Largest `k` of an integer kernel: 65536 * 128 * 127 < 2^31, so an int32 sum of int8 products never overflows,
 /// whatever the bytes are and in whatever order they are added.
@@ -11,7 +11,7 @@ pub(crate) const MAX_K: usize = 65536;
 
 const _: () = assert!(MAX_K as u64 * 128 * 127 < 1 << 31);
 
-/// Alignment of i2 weights and of their activations, in bytes: one vector register.
+/// Alignment of packed weights and of their activations, in bytes: one vector register.
 const ALIGN: usize = 16;
 
 /// `w` is `[n, k]` in i2, `x` is `[m, k_padded]`, `out` is `[n, m]`.
@@ -34,6 +34,32 @@ pub(crate) fn i8_head(w: &[i8], row_scale: &[f32], n: usize, k: usize, high: &[i
     equal("x_high", high.len(), k);
     equal("x_low", low.len(), k);
     equal("out", out.len(), n);
+}
+
+/// `w` is `[n, k]` in the high plane of `i8_split`, both planes of x are `[k_padded]`, `out` is `[n]`.
+#[track_caller]
+pub(crate) fn split_high(w: &[u8], n: usize, k: usize, high: &[i8], low: &[i8], out: &[i64]) {
+    split(w, n, k, i8_split::high_row_bytes(k), high, low, out);
+}
+
+/// `w` is `[n, k]` in the low plane of `i8_split`, both planes of x are `[k_padded]`, `out` is `[n]`.
+#[track_caller]
+pub(crate) fn split_low(w: &[u8], n: usize, k: usize, high: &[i8], low: &[i8], out: &[i64]) {
+    split(w, n, k, i8_split::low_row_bytes(k), high, low, out);
+}
+
+#[track_caller]
+fn split(w: &[u8], n: usize, k: usize, row_bytes: usize, high: &[i8], low: &[i8], out: &[i64]) {
+    assert!(k <= MAX_K, "k = {k} is over {MAX_K}");
+    equal("bytes of w", w.len(), product(n, row_bytes));
+    equal("x_high", high.len(), i8_split::k_padded(k));
+    equal("x_low", low.len(), i8_split::k_padded(k));
+    equal("out", out.len(), n);
+    let starts = [w.as_ptr().addr(), high.as_ptr().addr(), low.as_ptr().addr()];
+    assert!(
+        starts.iter().all(|start| start.is_multiple_of(ALIGN)),
+        "planes start at a multiple of {ALIGN} bytes"
+    );
 }
 
 /// `w` holds `n` rows of `k` elements, `stride` apart; the vectors on its two sides are `[n]` and `[k]`.

@@ -6,11 +6,14 @@ use crate::dispatch::Entries;
 mod gemm_i8_i2;
 mod gemv_i16_i8;
 mod gemv_i8_i2;
+mod split_head;
 
 pub(crate) const ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
     gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
+    gemv_i16_u5: split_head::gemv_i16_u5,
+    gemv_i16_u3: split_head::gemv_i16_u3,
     gemv_f32_f32: gemv_float::gemv_f32_f32,
     gemv_f32_bf16: gemv_float::gemv_f32_bf16,
     gemv_f32_f16: gemv_float::gemv_f32_f16,

@@ -7,10 +7,13 @@ mod gemm_i8_i2;
 mod gemv_i16_i8;
 mod gemv_i8_i2;
 mod sdot;
+mod split_head;
 
 pub(crate) static ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
     gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
+    gemv_i16_u5: split_head::gemv_i16_u5,
+    gemv_i16_u3: split_head::gemv_i16_u3,
     ..baseline::ENTRIES
 };

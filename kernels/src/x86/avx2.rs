@@ -13,12 +13,15 @@ mod gemv_i8_i2;
 mod gevm;
 mod half;
 mod load;
+mod split_head;
 mod sum;
 
 pub(crate) static ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
     gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
+    gemv_i16_u5: split_head::gemv_i16_u5,
+    gemv_i16_u3: split_head::gemv_i16_u3,
     gemv_f32_f32: gemv_float::gemv_f32_f32,
     gemv_f32_bf16: gemv_float::gemv_f32_bf16,
     gemv_f32_f16: gemv_float::gemv_f32_f16,

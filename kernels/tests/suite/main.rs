@@ -11,6 +11,7 @@ mod integer;
 mod quantise;
 mod reduction;
 mod shapes;
+mod split_head;
 mod tolerance;
 
 use ternlet_kernels::{Backend, CpuFeatures, Kernels};

@@ -28,6 +28,13 @@ pub(super) fn i8x16(x: &[i8; 16]) -> __m128i {
     unsafe { _mm_loadu_si128(x.as_ptr().cast()) }
 }
 
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn i8x32(x: &[i8; 32]) -> __m256i {
+    // SAFETY: the reference is valid for 32 bytes; the instruction takes any alignment.
+    unsafe { _mm256_loadu_si256(x.as_ptr().cast()) }
+}
+
 /// Sixteen bytes in both halves.
 #[inline]
 #[target_feature(enable = "avx2")]
