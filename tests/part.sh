@@ -60,8 +60,13 @@ bare_metal() {
         --test bare_metal --test bare_metal_session --test image_loops --no-fail-fast
 }
 
+# Instructions of every Arm kernel, compared with the record.
+counts() {
+    timeout --kill-after=10 $program_limit cargo test --package ternlet-tests --features system --test counts
+}
+
 case "${1:-}" in
-    setup | shell | format | lint | docs | host) "$1" ;;
+    setup | shell | format | lint | docs | host | counts) "$1" ;;
     first-prompt) first_prompt ;;
     cortex-* | neoverse-*) emulated "$1" ;;
     no-std) no_std ;;

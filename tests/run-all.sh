@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parts=(setup shell format lint docs host first-prompt cortex-a53 cortex-a76 neoverse-n2 no-std bare-metal)
+parts=(setup shell format lint docs host first-prompt cortex-a53 cortex-a76 neoverse-n2 no-std bare-metal counts)
 [ $# -eq 0 ] || parts=("$@")
 
 export CARGO_TERM_COLOR=never

@@ -1,5 +1,7 @@
 //! Support code of the cross-crate tests.
 
+#[cfg(feature = "system")]
+pub mod counts;
 pub mod fuzz;
 mod models;
 mod npy;

@@ -1,0 +1,131 @@
+//! Runs every kernel once and then twice between marks, for whoever counts its instructions.
+//!
+//! `counts BACKEND` prints a line `NAME <tab> UNITS` per kernel, in the order they ran: units are ternary weights,
+//! products, or elements, as the name says. For each kernel it calls [`mark`] four times, with one round between the
+//! first two and two rounds between the last two; the difference is one round, exactly. What a kernel does depends
+//! on shapes alone, so the weights are zeros. Shapes are those of BitNet b1.58 2B-4T.
+//!
+//! It measures no time, and nothing but a counter can use it: `tests/src/counts` is one.
+#![expect(clippy::print_stdout, reason = "the table is the program's result")]
+
+use core::hint::black_box;
+use std::process::ExitCode;
+
+use ternlet_kernels::{Backend, CpuFeatures, Kernels, layout::i2};
+
+/// Width of the residual stream, the reduction of most matrices.
+const DIM: usize = 2560;
+/// Width of the feed-forward block, the reduction of `w_down`.
+const HIDDEN_DIM: usize = 6912;
+/// Rows: those of the smallest matrix, `wk` and `wv`, over which a call's fixed cost spreads least.
+const ROWS: usize = 640;
+/// Rows of a slice of the head.
+const HEAD_ROWS: usize = 512;
+/// Rows of a product with many tokens: a multiple of every tile, few because tokens make it long.
+const GEMM_ROWS: usize = 64;
+const HEAD_DIM: usize = 128;
+/// Positions in the KV cache.
+const CONTEXT: usize = 128;
+
+fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let kernels =
+        Backend::from_name(&name).and_then(|name| Kernels::for_backend(name, CpuFeatures::detect()));
+    let Some(kernels) = kernels else {
+        eprintln!("counts: expected a backend that this CPU has, found {name:?}");
+        return ExitCode::from(2);
+    };
+    ternary(kernels);
+    head(kernels);
+    attention(kernels);
+    vectors(kernels);
+    ExitCode::SUCCESS
+}
+
+/// What the counter looks for.
+#[inline(never)]
+fn mark(n: u32) {
+    black_box(n);
+}
+
+/// The same code for any number of rounds, so that two numbers of rounds differ by rounds alone.
+#[inline(never)]
+fn rounds(n: u32, round: &mut impl FnMut()) {
+    mark(n);
+    for _ in 0..n {
+        round();
+    }
+    mark(n);
+}
+
+fn count(name: &str, units: usize, mut round: impl FnMut()) {
+    rounds(black_box(1), &mut round);
+    rounds(black_box(2), &mut round);
+    println!("{name}\t{units}");
+}
+
+fn ternary(kernels: &Kernels) {
+    for (n, k) in [(ROWS, DIM), (ROWS, HIDDEN_DIM)] {
+        let w = vec![0; n * i2::row_bytes(k)];
+        let x = vec![1; i2::k_padded(k)];
+        let mut out = vec![0; n];
+        count(&format!("gemv i2 {n}x{k}, weights"), n * k, || {
+            kernels.gemv_i8_i2(black_box(&w), n, k, &x, &mut out);
+        });
+    }
+    let (n, k) = (GEMM_ROWS, DIM);
+    let w = vec![0; n * i2::row_bytes(k)];
+    for m in [2, 16, 128] {
+        let x = vec![1; m * i2::k_padded(k)];
+        let mut out = vec![0; n * m];
+        count(&format!("gemm i2 {n}x{k} m={m}, products"), n * k * m, || {
+            kernels.gemm_i8_i2(black_box(&w), n, k, m, &x, &mut out);
+        });
+    }
+}
+
+fn head(kernels: &Kernels) {
+    let (n, k) = (HEAD_ROWS, DIM);
+    let w = vec![0; n * k];
+    let (high, low, scale) = (vec![1; k], vec![-1; k], vec![1.0; n]);
+    let mut out = vec![0.0; n];
+    count(&format!("head int8 {n}x{k}, weights"), n * k, || {
+        kernels.gemv_i16_i8(black_box(&w), &scale, n, k, &high, &low, 1.0, &mut out);
+    });
+}
+
+fn attention(kernels: &Kernels) {
+    let (n, k) = (CONTEXT, HEAD_DIM);
+    let cache = vec![0; n * k];
+    let (q, weights) = (vec![0.5; k], vec![0.25; n]);
+    let (mut scores, mut sum) = (vec![0.0; n], vec![0.0; k]);
+    count(&format!("attention scores f16 {n}x{k}, products"), n * k, || {
+        kernels.gemv_f32_f16(black_box(&cache), n, k, k, &q, &mut scores);
+    });
+    count(&format!("attention values f16 {n}x{k}, products"), n * k, || {
+        kernels.gevm_f32_f16(&weights, black_box(&cache), n, k, k, &mut sum);
+    });
+    let mut scores = vec![0.5; 2048];
+    count("softmax 2048, elements", 2048, || kernels.softmax(black_box(&mut scores)));
+}
+
+fn vectors(kernels: &Kernels) {
+    let n = DIM;
+    let (mut x, y, mut out) = (vec![0.5; n], vec![0.25; n], vec![0.0; n]);
+    let (mut high, mut low) = (vec![0; n], vec![0; n]);
+    count(&format!("quantise i8 {n}, elements"), n, || {
+        black_box(kernels.quantise_i8(black_box(&x), &mut high));
+    });
+    count(&format!("quantise i16 {n}, elements"), n, || {
+        black_box(kernels.quantise_i16(black_box(&x), &mut high, &mut low));
+    });
+    count(&format!("sum of squares {n}, elements"), n, || {
+        black_box(kernels.sum_squares(black_box(&x)));
+    });
+    count(&format!("scale and multiply {n}, elements"), n, || {
+        kernels.scale_mul(black_box(&x), 0.5, &y, &mut out);
+    });
+    count(&format!("relu2 {n}, elements"), n, || kernels.relu2_mul(black_box(&mut x), &y));
+    let acc = vec![3; n];
+    count(&format!("rescale {n}, elements"), n, || kernels.rescale(black_box(&acc), 0.5, &mut out));
+}
