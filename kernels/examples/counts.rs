@@ -11,7 +11,10 @@
 use core::hint::black_box;
 use std::process::ExitCode;
 
-use ternlet_kernels::{Backend, CpuFeatures, Kernels, layout::i2};
+use ternlet_kernels::{
+    Backend, CpuFeatures, Kernels,
+    layout::{i2, i8_split},
+};
 
 /// Width of the residual stream, the reduction of most matrices.
 const DIM: usize = 2560;
@@ -91,6 +94,15 @@ fn head(kernels: &Kernels) {
     let mut out = vec![0.0; n];
     count(&format!("head int8 {n}x{k}, weights"), n * k, || {
         kernels.gemv_i16_i8(black_box(&w), &scale, n, k, &high, &low, 1.0, &mut out);
+    });
+    let mut sums = vec![0; n];
+    let w = vec![0; n * i8_split::high_row_bytes(k)];
+    count(&format!("head high plane {n}x{k}, weights"), n * k, || {
+        kernels.gemv_i16_u5(black_box(&w), n, k, &high, &low, &mut sums);
+    });
+    let w = vec![0; n * i8_split::low_row_bytes(k)];
+    count(&format!("head low plane {n}x{k}, weights"), n * k, || {
+        kernels.gemv_i16_u3(black_box(&w), n, k, &high, &low, &mut sums);
     });
 }
 
