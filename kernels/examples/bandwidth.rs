@@ -8,7 +8,8 @@
 
 use std::time::Instant;
 
-use ternlet_kernels::{Backend, CpuFeatures, Kernels, layout::i2, layout::i8_split};
+use ternlet_kernels::layout::{TernaryLayout, i2, i8_split};
+use ternlet_kernels::{Backend, CpuFeatures, Kernels};
 
 const K: usize = 2560;
 const FFN: usize = 6912;
@@ -58,7 +59,7 @@ fn ternary(kernels: &Kernels) {
     let mut out = vec![0; FFN];
     let seconds = fastest(|| {
         for w in w.chunks_exact(matrix) {
-            kernels.gemv_i8_i2(w, FFN, K, &x, &mut out);
+            kernels.gemv_i8(TernaryLayout::I2, w, FFN, K, &x, &mut out);
         }
     });
     report("gemv_i8_i2 6912x2560, memory", w.len(), seconds);
@@ -66,7 +67,14 @@ fn ternary(kernels: &Kernels) {
     let bytes = few * i2::row_bytes(K);
     let seconds = fastest(|| {
         for _ in 0..1000 {
-            kernels.gemv_i8_i2(core::hint::black_box(&w[..bytes]), few, K, &x, &mut out[..few]);
+            kernels.gemv_i8(
+                TernaryLayout::I2,
+                core::hint::black_box(&w[..bytes]),
+                few,
+                K,
+                &x,
+                &mut out[..few],
+            );
         }
     });
     report("gemv_i8_i2 64x2560, cache", 1000 * bytes, seconds);
@@ -151,7 +159,7 @@ fn prefill(kernels: &Kernels) {
         let w = vec![i2::ZERO_BYTE; FFN * i2::row_bytes(K)];
         let x = vec![1i8; m * K];
         let mut out = vec![0; FFN * m];
-        let seconds = fastest(|| kernels.gemm_i8_i2(&w, FFN, K, m, &x, &mut out));
+        let seconds = fastest(|| kernels.gemm_i8(TernaryLayout::I2, &w, FFN, K, m, &x, &mut out));
         let products = (FFN * K * m) as f64;
         println!(
             "  {:34} {:8.2} G products/s",

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use ternlet_kernels::{
     Backend, CpuFeatures, Kernels,
-    layout::{i2, i8_split},
+    layout::{TernaryLayout, i2, i8_split},
 };
 
 /// Width of the residual stream, the reduction of most matrices.
@@ -73,7 +73,7 @@ fn ternary(kernels: &Kernels) {
         let x = vec![1; i2::k_padded(k)];
         let mut out = vec![0; n];
         count(&format!("gemv i2 {n}x{k}, weights"), n * k, || {
-            kernels.gemv_i8_i2(black_box(&w), n, k, &x, &mut out);
+            kernels.gemv_i8(TernaryLayout::I2, black_box(&w), n, k, &x, &mut out);
         });
     }
     let (n, k) = (GEMM_ROWS, DIM);
@@ -82,7 +82,7 @@ fn ternary(kernels: &Kernels) {
         let x = vec![1; m * i2::k_padded(k)];
         let mut out = vec![0; n * m];
         count(&format!("gemm i2 {n}x{k} m={m}, products"), n * k * m, || {
-            kernels.gemm_i8_i2(black_box(&w), n, k, m, &x, &mut out);
+            kernels.gemm_i8(TernaryLayout::I2, black_box(&w), n, k, m, &x, &mut out);
         });
     }
 }

@@ -4,6 +4,8 @@
 //! so calling through it is sound. Detection is in `features.rs`, choice is here, and nowhere else.
 #![expect(unsafe_code, reason = "a table entry needs CPU features, which holding the table proves")]
 
+use core::ops::Range;
+
 use crate::{Backend, CpuFeatures, scalar};
 
 mod elementwise;
@@ -11,6 +13,7 @@ mod half;
 mod integer;
 mod reduction;
 mod split_head;
+mod ternary;
 
 /// Declares the table's entries, and one safe function per entry that calls it.
 macro_rules! entries {
@@ -33,7 +36,25 @@ macro_rules! entries {
 
 entries! {
     gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]);
+    gemv_i8_tl1(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]);
+    gemv_i8_tl2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]);
+    gemv_i8_t5(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]);
     gemm_i8_i2(w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &mut [i32]);
+    gemm_i8_tl1(w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &mut [i32]);
+    gemm_i8_tl2(w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &mut [i32]);
+    gemm_i8_t5(w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &mut [i32]);
+    gemv_rows_i8_i2(w: &[u8], n: usize, k: usize, rows: &[u32], x: &[i8], out: &mut [i32]);
+    gemv_rows_i8_tl2(w: &[u8], n: usize, k: usize, rows: &[u32], x: &[i8], out: &mut [i32]);
+    gemv_rows_i8_t5(w: &[u8], n: usize, k: usize, rows: &[u32], x: &[i8], out: &mut [i32]);
+    gemm_columns_i8_i2(
+        w: &[u8], n: usize, k: usize, outputs: Range<usize>, columns: &[u32], m: usize, x: &[i8], acc: &mut [i32],
+    );
+    gemm_columns_i8_tl2(
+        w: &[u8], n: usize, k: usize, outputs: Range<usize>, columns: &[u32], m: usize, x: &[i8], acc: &mut [i32],
+    );
+    gemm_columns_i8_t5(
+        w: &[u8], n: usize, k: usize, outputs: Range<usize>, columns: &[u32], m: usize, x: &[i8], acc: &mut [i32],
+    );
     gemv_i16_i8(
         w: &[i8], row_scale: &[f32], n: usize, k: usize, x_high: &[i8], x_low: &[i8], x_scale: f32, out: &mut [f32],
     );

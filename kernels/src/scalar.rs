@@ -4,14 +4,26 @@ use crate::dispatch::Entries;
 use crate::ops::{activation, half, quantise, softmax, vector};
 
 pub(crate) mod fma;
-mod i2;
 mod i8_head;
 mod reduction;
 mod split_head;
+mod ternary;
 
-pub(crate) static ENTRIES: Entries = Entries {
-    gemv_i8_i2: i2::gemv_i8_i2,
-    gemm_i8_i2: i2::gemm_i8_i2,
+pub(crate) const ENTRIES: Entries = Entries {
+    gemv_i8_i2: ternary::gemv_i8_i2,
+    gemv_i8_tl1: ternary::gemv_i8_tl1,
+    gemv_i8_tl2: ternary::gemv_i8_tl2,
+    gemv_i8_t5: ternary::gemv_i8_t5,
+    gemm_i8_i2: ternary::gemm_i8_i2,
+    gemm_i8_tl1: ternary::gemm_i8_tl1,
+    gemm_i8_tl2: ternary::gemm_i8_tl2,
+    gemm_i8_t5: ternary::gemm_i8_t5,
+    gemv_rows_i8_i2: ternary::gemv_rows_i8_i2,
+    gemv_rows_i8_tl2: ternary::gemv_rows_i8_tl2,
+    gemv_rows_i8_t5: ternary::gemv_rows_i8_t5,
+    gemm_columns_i8_i2: ternary::gemm_columns_i8_i2,
+    gemm_columns_i8_tl2: ternary::gemm_columns_i8_tl2,
+    gemm_columns_i8_t5: ternary::gemm_columns_i8_t5,
     gemv_i16_i8: i8_head::gemv_i16_i8,
     gemv_i16_u5: split_head::gemv_i16_u5,
     gemv_i16_u3: split_head::gemv_i16_u3,

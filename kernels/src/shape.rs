@@ -3,7 +3,9 @@
 //! A failed check is a bug in the caller, so it panics with the numbers. Kernels rely on these facts in their SAFETY
 //! comments and nowhere check again.
 
-use crate::layout::{i2, i8_split};
+use core::ops::Range;
+
+use crate::layout::{TernaryLayout, i2, i8_split};
 
 /// Largest `k` of an integer kernel: 65536 * 128 * 127 < 2^31, so an int32 sum of int8 products never overflows,
 /// whatever the bytes are and in whatever order they are added.
@@ -14,15 +16,106 @@ const _: () = assert!(MAX_K as u64 * 128 * 127 < 1 << 31);
 /// Alignment of packed weights and of their activations, in bytes: one vector register.
 const ALIGN: usize = 16;
 
-/// `w` is `[n, k]` in i2, `x` is `[m, k_padded]`, `out` is `[n, m]`.
+/// `w` is `[n, k]` in `layout`, `x` is `[m, k_padded]`, `out` is `[n, m]`.
 #[track_caller]
-pub(crate) fn i2_product(w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &[i32]) {
-    assert!(k <= MAX_K, "k = {k} is over {MAX_K}");
-    equal("bytes of w", w.len(), product(n, i2::row_bytes(k)));
-    equal("x", x.len(), product(m, i2::k_padded(k)));
+pub(crate) fn ternary_product(
+    layout: TernaryLayout,
+    w: &[u8],
+    n: usize,
+    k: usize,
+    m: usize,
+    x: &[i8],
+    out: &[i32],
+) {
+    ternary_operands(layout, w, n, k, m, x);
     equal("out", out.len(), product(n, m));
-    assert!(w.as_ptr().addr().is_multiple_of(ALIGN), "i2 weights start at a multiple of {ALIGN} bytes");
-    assert!(x.as_ptr().addr().is_multiple_of(ALIGN), "i2 activations start at a multiple of {ALIGN} bytes");
+}
+
+/// `w` is `[n, k]` in `layout`, `x` is `[k_padded]`, `out` is one sum for each of `rows`.
+#[track_caller]
+pub(crate) fn ternary_rows(
+    layout: TernaryLayout,
+    w: &[u8],
+    n: usize,
+    k: usize,
+    rows: &[u32],
+    x: &[i8],
+    out: &[i32],
+) {
+    assert!(
+        layout.tile_rows() == 1,
+        "{layout} has no rows of its own: it stores {} together",
+        layout.tile_rows()
+    );
+    ternary_operands(layout, w, n, k, 1, x);
+    equal("out", out.len(), rows.len());
+    in_range("row", rows, n);
+}
+
+/// `w` is `k` columns of `n` in `layout`, `x` is `[m, k_padded]`, `acc` is `[m, outputs]`.
+#[track_caller]
+pub(crate) fn ternary_columns(
+    layout: TernaryLayout,
+    w: &[u8],
+    n: usize,
+    k: usize,
+    outputs: &Range<usize>,
+    columns: &[u32],
+    m: usize,
+    x: &[i8],
+    acc: &[i32],
+) {
+    assert!(
+        layout.tile_rows() == 1,
+        "{layout} has no columns of its own: it stores {} together",
+        layout.tile_rows()
+    );
+    assert!(n <= MAX_K, "n = {n} is over {MAX_K}");
+    assert!(k <= MAX_K, "k = {k} is over {MAX_K}");
+    weights(layout, w, k, n);
+    activations(k, m, x);
+    let Range { start, end } = *outputs;
+    assert!(start <= end && end <= n, "outputs {start}..{end} do not lie in 0..{n}");
+    let is_cut = |at: usize| at == n || at.is_multiple_of(layout.block());
+    assert!(
+        is_cut(start) && is_cut(end),
+        "outputs {start}..{end} of {n} are not cut at multiples of {}",
+        layout.block()
+    );
+    equal("acc", acc.len(), product(m, end - start));
+    in_range("column", columns, k);
+}
+
+/// Weights `[n, k]` and activations `[m, k_padded]`.
+#[track_caller]
+fn ternary_operands(layout: TernaryLayout, w: &[u8], n: usize, k: usize, m: usize, x: &[i8]) {
+    assert!(k <= MAX_K, "k = {k} is over {MAX_K}");
+    weights(layout, w, n, k);
+    activations(k, m, x);
+}
+
+#[track_caller]
+fn weights(layout: TernaryLayout, w: &[u8], n: usize, k: usize) {
+    let rows = n.checked_next_multiple_of(layout.tile_rows()).expect("a shape that fits in memory");
+    equal("bytes of w", w.len(), product(rows, layout.row_bytes(k)));
+    assert!(w.as_ptr().addr().is_multiple_of(ALIGN), "ternary weights start at a multiple of {ALIGN} bytes");
+}
+
+#[track_caller]
+fn activations(k: usize, m: usize, x: &[i8]) {
+    equal("x", x.len(), product(m, i2::k_padded(k)));
+    assert!(
+        x.as_ptr().addr().is_multiple_of(ALIGN),
+        "ternary activations start at a multiple of {ALIGN} bytes"
+    );
+}
+
+/// Every index is one of `0..len`.
+#[track_caller]
+fn in_range(what: &str, indices: &[u32], len: usize) {
+    if let Some(most) = indices.iter().copied().max() {
+        assert!((most as usize) < len, "{what} {most} is not below {len}");
+    }
 }
 
 /// `w` is `[n, k]` int8, `row_scale` and `out` are `[n]`, both planes of x are `[k]`.

@@ -1,46 +1,10 @@
-//! Exact integer products: ternary GEMV and GEMM, the int8 head, and the quantisers that feed them.
+//! The int8 head, and the quantisers that feed the integer products.
 
 use super::Kernels;
 use crate::layout::i2;
 use crate::shape;
 
 impl Kernels {
-    /// `out[j] = Σᵢ w[j, i] · x[i]`: ternary weights × int8 activations.
-    ///
-    /// | arg   | shape                | unit / meaning                                               |
-    /// |-------|----------------------|--------------------------------------------------------------|
-    /// | `w`   | `[n, row_bytes(k)]`  | [`i2`], row-major, 16-byte aligned                           |
-    /// | `x`   | `[k_padded(k)]`      | i8 in -127..=127, zero from `k` on, 16-byte aligned          |
-    /// | `out` | `[n]`                | i32 sums; caller multiplies by `w_scale * x_scale`           |
-    ///
-    /// Exact for every weight byte, the codes that are never written included. Allocates: no. Threads: no.
-    /// Source: BitNet b1.58, arXiv:2402.17764.
-    ///
-    /// # Panics
-    /// If the slice lengths disagree with `n` and `k`, `k` is over 65536, or `w` or `x` is not 16-byte aligned.
-    pub fn gemv_i8_i2(&self, w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]) {
-        shape::i2_product(w, n, k, 1, x, out);
-        self.entries.gemv_i8_i2(w, n, k, x, out);
-    }
-
-    /// `out[j, t] = Σᵢ w[j, i] · x[t, i]`: [`gemv_i8_i2`](Self::gemv_i8_i2) for `m` tokens at once.
-    ///
-    /// | arg   | shape                | unit / meaning                                               |
-    /// |-------|----------------------|--------------------------------------------------------------|
-    /// | `w`   | `[n, row_bytes(k)]`  | [`i2`], row-major, 16-byte aligned                           |
-    /// | `x`   | `[m, k_padded(k)]`   | i8 in -127..=127, zero from `k` on, 16-byte aligned          |
-    /// | `out` | `[n, m]`             | i32 sums, feature-major: a range of rows is contiguous       |
-    ///
-    /// Exact, and equal to `m` GEMVs. Decodes a tile of weights once, on the stack, and uses it for every token.
-    /// Allocates: no. Threads: no.
-    ///
-    /// # Panics
-    /// If the slice lengths disagree with `n`, `k` and `m`, `k` is over 65536, or `w` or `x` is not 16-byte aligned.
-    pub fn gemm_i8_i2(&self, w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &mut [i32]) {
-        shape::i2_product(w, n, k, m, x, out);
-        self.entries.gemm_i8_i2(w, n, k, m, x, out);
-    }
-
     /// `out[j] = (Σᵢ w[j, i] · x[i]) · (row_scale[j] · x_scale)`: int8 weights × 16-bit activations, for the LM head.
     ///
     /// | arg         | shape    | unit / meaning                                                   |

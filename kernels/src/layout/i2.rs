@@ -92,10 +92,23 @@ fn pack_block(block: &[i8; BLOCK], bytes: &mut [u8]) {
 /// If `row` is not `row_bytes(k)` long.
 pub fn unpack_row(row: &[u8], trits: &mut [i8]) {
     assert_eq!(row.len(), row_bytes(trits.len()), "row bytes for k = {}", trits.len());
-    for (bytes, block) in row.chunks_exact(BLOCK_BYTES).zip(trits.chunks_mut(BLOCK)) {
-        for (i, trit) in block.iter_mut().enumerate() {
-            *trit = decode_byte(bytes[i % BLOCK_BYTES])[i / BLOCK_BYTES];
+    each_block(row, 0, |start, weights| {
+        for (trit, weight) in trits[start..].iter_mut().zip(weights) {
+            *trit = *weight;
         }
+    });
+}
+
+/// Calls `visit(start, weights)` for each block of a row whose first element is `start`.
+pub(super) fn each_block(row: &[u8], start: usize, mut visit: impl FnMut(usize, &[i8])) {
+    for (block, start) in row.as_chunks::<BLOCK_BYTES>().0.iter().zip((start..).step_by(BLOCK)) {
+        let mut weights = [0; BLOCK];
+        for (j, byte) in block.iter().enumerate() {
+            for (plane, weight) in decode_byte(*byte).into_iter().enumerate() {
+                weights[plane * BLOCK_BYTES + j] = weight;
+            }
+        }
+        visit(start, &weights);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{elementwise, gemv_float, gevm, reduce};
 use crate::dispatch::Entries;
+use crate::scalar;
 
 mod gemm_i8_i2;
 mod gemv_i16_i8;
@@ -32,4 +33,5 @@ pub(crate) const ENTRIES: Entries = Entries {
     f32_to_f16: elementwise::f32_to_f16,
     widen_f16: elementwise::widen_f16,
     widen_bf16: elementwise::widen_bf16,
+    ..scalar::ENTRIES
 };

@@ -4,6 +4,7 @@
 //! the features. Memory is read through `load.rs`, from references of the right size, so no kernel can read past one.
 
 use crate::dispatch::Entries;
+use crate::scalar;
 
 mod elementwise;
 mod gemm_i8_i2;
@@ -40,4 +41,5 @@ pub(crate) static ENTRIES: Entries = Entries {
     f32_to_f16: half::f32_to_f16,
     widen_f16: half::widen_f16,
     widen_bf16: half::widen_bf16,
+    ..scalar::ENTRIES
 };

@@ -2,7 +2,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-use ternlet_kernels::layout::i2;
+use ternlet_kernels::layout::{TernaryLayout, i2};
 
 /// A slice that starts a chosen number of elements past a 64-byte boundary.
 pub(crate) struct Buffer<T> {
@@ -63,13 +63,34 @@ pub(crate) fn activations(m: usize, k: usize, value: impl Fn(usize, usize) -> i8
 }
 
 /// A packed matrix `[n, k]` with the trits `value(j, i)`.
-pub(crate) fn ternary(n: usize, k: usize, value: impl Fn(usize, usize) -> i8) -> Buffer<u8> {
-    let mut w = Buffer::zeroed(n * i2::row_bytes(k));
-    for (j, row) in w.chunks_exact_mut(i2::row_bytes(k).max(1)).enumerate() {
-        let trits: Vec<i8> = (0..k).map(|i| value(j, i)).collect();
-        i2::pack_row(&trits, row);
+pub(crate) fn ternary(
+    layout: TernaryLayout,
+    n: usize,
+    k: usize,
+    value: impl Fn(usize, usize) -> i8,
+) -> Buffer<u8> {
+    let rows = layout.tile_rows();
+    let mut w = Buffer::zeroed(layout.matrix_bytes(n, k));
+    for (tile, packed) in w.chunks_exact_mut((rows * layout.row_bytes(k)).max(1)).enumerate() {
+        let row = |r: usize| tile * rows + r;
+        let trit = |r: usize, i: usize| if row(r) < n { value(row(r), i) } else { 0 };
+        let trits: Vec<i8> =
+            (0..rows).flat_map(|r| (0..k).map(move |i| (r, i))).map(|(r, i)| trit(r, i)).collect();
+        layout.pack(&trits, k, packed);
     }
     w
+}
+
+/// The weights `[n, k]` of any bytes, as the layout's definition reads them.
+pub(crate) fn unpacked(layout: TernaryLayout, w: &[u8], n: usize, k: usize) -> Vec<i8> {
+    let rows = layout.tile_rows();
+    let mut trits = vec![0; n.next_multiple_of(rows) * k];
+    let tile_bytes = (rows * layout.row_bytes(k)).max(1);
+    for (trits, packed) in trits.chunks_exact_mut((rows * k).max(1)).zip(w.chunks_exact(tile_bytes)) {
+        layout.unpack(packed, k, trits);
+    }
+    trits.truncate(n * k);
+    trits
 }
 
 /// Steele, Lea and Flood's `SplitMix64`: small, seeded, the same everywhere.

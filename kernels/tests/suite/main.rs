@@ -5,6 +5,7 @@
     reason = "inputs are drawn from bits, references rounded on purpose"
 )]
 
+mod columns;
 mod elementwise;
 mod inputs;
 mod integer;
@@ -12,6 +13,7 @@ mod quantise;
 mod reduction;
 mod shapes;
 mod split_head;
+mod ternary;
 mod tolerance;
 
 use ternlet_kernels::{Backend, CpuFeatures, Kernels};

@@ -8,7 +8,7 @@
 use core::ops::Range;
 
 use ternlet_kernels::Kernels;
-use ternlet_kernels::layout::i2;
+use ternlet_kernels::layout::{TernaryLayout, i2};
 
 use super::{ROW_GRAIN, rms_norm, tiles};
 use crate::model::{Linear, Ternary};
@@ -166,11 +166,11 @@ fn linear_tile(
     let out = first_column + tile.start..first_column + tile.end;
     let acc = &mut acc[..n * m];
     if m == 1 {
-        kernels.gemv_i8_i2(bytes, n, w.k, xq, acc);
+        kernels.gemv_i8(TernaryLayout::I2, bytes, n, w.k, xq, acc);
         kernels.rescale(acc, w.scale * x_scale[0], columns.segment(0, out));
         return;
     }
-    kernels.gemm_i8_i2(bytes, n, w.k, m, xq, acc);
+    kernels.gemm_i8(TernaryLayout::I2, bytes, n, w.k, m, xq, acc);
     for (t, &x_scale) in x_scale.iter().enumerate() {
         let scale = w.scale * x_scale;
         for (y, row) in columns.segment(t, out.clone()).iter_mut().zip(acc.chunks_exact(m)) {

@@ -8,7 +8,7 @@ use std::fs;
 
 use safetensors::SafeTensors;
 use ternlet::pack::HeadForm;
-use ternlet_kernels::layout::i2;
+use ternlet_kernels::layout::{TernaryLayout, i2};
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{KvType, Model, Ternary};
 
@@ -64,7 +64,7 @@ fn check(kernels: &Kernels, trace: &SafeTensors<'_>, name: &str, w: Ternary<'_>)
         let x_scale = kernels.quantise_i8(x, q);
         let q8: Vec<i8> = q8.iter().map(|byte| byte.cast_signed()).collect();
         assert_eq!(q[..k], q8[..], "{}: {name}.q8 of token {token}", kernels.name());
-        kernels.gemv_i8_i2(w.bytes, n, k, q, &mut acc);
+        kernels.gemv_i8(TernaryLayout::I2, w.bytes, n, k, q, &mut acc);
         kernels.rescale(&acc, w.scale * x_scale, &mut out);
         for (out, expected) in out.iter().zip(expected) {
             let error = f64::from(out - expected).abs();
