@@ -49,7 +49,7 @@ pub(crate) struct RunFlags {
 
 fn parse_backend(name: &str) -> Result<Backend, String> {
     Backend::from_name(name)
-        .ok_or_else(|| format!("expected scalar, neon, dotprod or avx2, found \"{name}\""))
+        .ok_or_else(|| format!("expected scalar, neon, dotprod, avx2 or avx512, found \"{name}\""))
 }
 
 impl RunFlags {

@@ -12,13 +12,15 @@ pub enum Backend {
     Dotprod,
     /// x86-64 with AVX2, FMA and F16C: Haswell, Zen and everything after.
     Avx2,
+    /// AVX-512 F, BW, VL, VNNI and VBMI on top of [`Backend::Avx2`]: Ice Lake, Zen 4 and everything after.
+    Avx512,
 }
 
 impl Backend {
     /// Every backend, slowest first.
-    pub const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Dotprod, Self::Avx2];
+    pub const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Dotprod, Self::Avx2, Self::Avx512];
 
-    /// The word people type: `scalar`, `neon`, `dotprod` or `avx2`.
+    /// The word people type: `scalar`, `neon`, `dotprod`, `avx2` or `avx512`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -26,6 +28,7 @@ impl Backend {
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
             Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
         }
     }
 

@@ -103,6 +103,13 @@ const SCALAR_NAME: &str = if cfg!(target_arch = "x86_64") {
 static AVX2: Kernels =
     Kernels { backend: Backend::Avx2, name: "x86_64-i8i2i32-avx2", entries: &crate::x86::avx2::ENTRIES };
 
+#[cfg(target_arch = "x86_64")]
+static AVX512: Kernels = Kernels {
+    backend: Backend::Avx512,
+    name: "x86_64-i8i2i32-avx512",
+    entries: &crate::x86::avx512::ENTRIES,
+};
+
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 static NEON: Kernels = Kernels {
     backend: Backend::Neon,
@@ -133,6 +140,10 @@ impl Kernels {
             Backend::Scalar => Some(&SCALAR),
             #[cfg(target_arch = "x86_64")]
             Backend::Avx2 if features.has_avx2_fma_f16c() => Some(&AVX2),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 if features.has_avx2_fma_f16c() && features.has_avx512_vnni_vbmi() => {
+                Some(&AVX512)
+            }
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Backend::Neon if features.has_neon() => Some(&NEON),
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]

@@ -9,6 +9,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuFeatures {
     has_avx2_fma_f16c: bool,
+    has_avx512_vnni_vbmi: bool,
     has_neon: bool,
     has_dotprod: bool,
 }
@@ -17,7 +18,7 @@ impl CpuFeatures {
     /// A CPU with nothing but its base instructions: only the scalar backend.
     #[must_use]
     pub const fn none() -> Self {
-        Self { has_avx2_fma_f16c: false, has_neon: false, has_dotprod: false }
+        Self { has_avx2_fma_f16c: false, has_avx512_vnni_vbmi: false, has_neon: false, has_dotprod: false }
     }
 
     /// Asks the operating system what this CPU has.
@@ -29,6 +30,11 @@ impl CpuFeatures {
             has_avx2_fma_f16c: std::arch::is_x86_feature_detected!("avx2")
                 && std::arch::is_x86_feature_detected!("fma")
                 && std::arch::is_x86_feature_detected!("f16c"),
+            has_avx512_vnni_vbmi: std::arch::is_x86_feature_detected!("avx512f")
+                && std::arch::is_x86_feature_detected!("avx512bw")
+                && std::arch::is_x86_feature_detected!("avx512vl")
+                && std::arch::is_x86_feature_detected!("avx512vnni")
+                && std::arch::is_x86_feature_detected!("avx512vbmi"),
             ..Self::none()
         };
         #[cfg(target_arch = "aarch64")]
@@ -53,13 +59,19 @@ impl CpuFeatures {
     pub const unsafe fn from_aarch64_id(isar0: u64, pfr0: u64) -> Self {
         let has_neon = (pfr0 >> 20) & 0xf != 0xf;
         let has_dotprod = has_neon && (isar0 >> 44) & 0xf != 0;
-        Self { has_avx2_fma_f16c: false, has_neon, has_dotprod }
+        Self { has_neon, has_dotprod, ..Self::none() }
     }
 
     /// AVX2, FMA and F16C (x86-64).
     #[must_use]
     pub const fn has_avx2_fma_f16c(self) -> bool {
         self.has_avx2_fma_f16c
+    }
+
+    /// AVX-512 F, BW, VL, VNNI and VBMI (x86-64).
+    #[must_use]
+    pub const fn has_avx512_vnni_vbmi(self) -> bool {
+        self.has_avx512_vnni_vbmi
     }
 
     /// Advanced SIMD (`AArch64`).

@@ -17,7 +17,7 @@ mod load;
 mod split_head;
 mod sum;
 
-pub(crate) static ENTRIES: Entries = Entries {
+pub(crate) const ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
     gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,

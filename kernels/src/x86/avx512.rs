@@ -1,0 +1,16 @@
+//! AVX-512 F, BW, VL, VNNI and VBMI on top of AVX2.
+//!
+//! `VPDPBUSD` adds four products of unsigned and signed bytes to each int32 lane and never saturates, so no kernel
+//! here sums in int16. The same instruction as AVX-VNNI (VEX encoded, 256 bits) is not used: the cores that have only
+//! that one run the AVX2 backend.
+
+use super::avx2;
+use crate::dispatch::Entries;
+
+mod gemv_i16_i8;
+mod gemv_i8_i2;
+mod load;
+mod sum;
+
+pub(crate) static ENTRIES: Entries =
+    Entries { gemv_i8_i2: gemv_i8_i2::gemv_i8_i2, gemv_i16_i8: gemv_i16_i8::gemv_i16_i8, ..avx2::ENTRIES };

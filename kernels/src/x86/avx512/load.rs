@@ -1,0 +1,67 @@
+//! Loads and stores: from and to references of exactly the vector's size, at any alignment.
+#![expect(unsafe_code, reason = "vector loads and stores take raw pointers")]
+
+use core::arch::asm;
+use core::arch::x86_64::{
+    __m128i, __m512i, _mm_storeu_si128, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_storeu_si512,
+};
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn u8x64(x: &[u8; 64]) -> __m512i {
+    // SAFETY: the reference is valid for 64 bytes; the instruction takes any alignment.
+    unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn i8x64(x: &[i8; 64]) -> __m512i {
+    // SAFETY: the reference is valid for 64 bytes; the instruction takes any alignment.
+    unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+}
+
+/// Up to 64 bytes, zeros after them. What a mask leaves out is not read.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn u8_up_to_64(x: &[u8]) -> __m512i {
+    let mask = if x.len() >= 64 { u64::MAX } else { (1 << x.len()) - 1 };
+    // SAFETY: the mask has a bit for at most `x.len()` bytes, for which the slice is valid.
+    unsafe { _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast()) }
+}
+
+/// As [`u8_up_to_64`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn i8_up_to_64(x: &[i8]) -> __m512i {
+    let mask = if x.len() >= 64 { u64::MAX } else { (1 << x.len()) - 1 };
+    // SAFETY: the mask has a bit for at most `x.len()` bytes, for which the slice is valid.
+    unsafe { _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn to_i32x4(v: __m128i) -> [i32; 4] {
+    let mut out = [0; 4];
+    // SAFETY: the array is valid for 16 bytes; the instruction takes any alignment.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), v) }
+    out
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn to_i64x8(v: __m512i) -> [i64; 8] {
+    let mut out = [0; 8];
+    // SAFETY: the array is valid for 64 bytes; the instruction takes any alignment.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), v) }
+    out
+}
+
+/// Asks the second-level cache for the line `bytes` after `x`, which may lie outside every object: a prefetch never
+/// faults.
+#[inline]
+pub(super) fn prefetch_after<T>(x: &T, bytes: usize) {
+    let address = core::ptr::from_ref(x).cast::<u8>().wrapping_add(bytes);
+    // SAFETY: a prefetch is a hint; it changes nothing the program can see and faults at no address.
+    // (Assembly, because the intrinsic is unsafe in some supported compilers and safe in others.)
+    unsafe { asm!("prefetcht1 [{}]", in(reg) address, options(nostack, readonly, preserves_flags)) }
+}
