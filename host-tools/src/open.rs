@@ -6,7 +6,8 @@ use std::thread::available_parallelism;
 use clap::{Args, ValueEnum};
 use ternlet_kernels::{Backend, CpuFeatures, Kernels};
 use ternlet_runtime::{
-    ARENA_ALIGN, ForwardError, KvType, MemoryPlan, Model, ModelFile, PlanOptions, Session, ThreadPool,
+    ARENA_ALIGN, ForwardError, KvType, LOOKUP_ROWS, MemoryPlan, Model, ModelFile, PlanOptions, Session,
+    ThreadPool,
 };
 
 use crate::error::Error;
@@ -70,6 +71,26 @@ impl RunFlags {
             )
             .hint("leave the flag out to get the fastest")
         })
+    }
+}
+
+/// Flag of every command that decodes.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LookupFlag {
+    /// Check repeated text several tokens a pass; the output stays the same
+    #[arg(long)]
+    pub(crate) lookup: bool,
+}
+
+impl LookupFlag {
+    /// Rows of a pass that want logits.
+    pub(crate) const fn logit_rows(self) -> u32 {
+        if self.lookup { LOOKUP_ROWS } else { 1 }
+    }
+
+    /// Turns look-up on in a session planned with [`logit_rows`](Self::logit_rows).
+    pub(crate) fn apply(self, session: &mut Session<'_>) -> Result<(), Error> {
+        session.set_lookup(self.lookup).map_err(|e| Error::new("--lookup", e))
     }
 }
 

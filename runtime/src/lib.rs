@@ -41,6 +41,8 @@ pub use model::{Layer, Linear, Model, Table, Ternary};
 pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};
 pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
 pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};
-pub use session::{SelfTestError, SelfTestReport, Session, SessionError};
+pub use session::{
+    DecodeCounts, LOOKUP_ROWS, LookupError, SelfTestError, SelfTestReport, Session, SessionError,
+};
 pub use tokenizer::{Before, EncodeError, SinkFull, Specials, StreamDecoder, Tokenizer, TokenizerError};
 pub use transformer::{ForwardError, Row, Transformer};

@@ -165,6 +165,8 @@ pub(crate) struct Sizes {
     pub(crate) candidates: usize,
     /// `[n_slots]`.
     pub(crate) n_slots: usize,
+    /// `[n_slots, context]` ids of the cached positions.
+    pub(crate) cached_ids: usize,
     /// `[context]` token ids of the conversation.
     pub(crate) history: usize,
     /// Bytes of the input line.
@@ -285,6 +287,7 @@ impl Sizes {
             output: mul(&[logit_rows, u64::from(config.output_dim())])?,
             candidates: if has_head { mul(&[vocab])? } else { 0 },
             n_slots: o.n_slots as usize,
+            cached_ids: mul(&[u64::from(o.n_slots), context])?,
             history: o.context as usize,
             line,
             text,
@@ -315,6 +318,7 @@ impl Sizes {
             (self.output, 4, 1),
             (self.candidates, 8, 1),
             (self.n_slots, 4, 1),
+            (self.cached_ids, 4, 1),
             (self.history, 4, 1),
             (self.line, 1, 1),
             (self.text, 1, 1),

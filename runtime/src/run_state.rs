@@ -36,6 +36,8 @@ pub(crate) struct RunState<'a> {
     pub(crate) output: &'a mut [f32],
     /// Positions that each slot's cache holds, `[n_slots]`.
     pub(crate) filled: &'a mut [u32],
+    /// The ids at these positions, `[n_slots, context]`.
+    pub(crate) cached_ids: &'a mut [u32],
 }
 
 impl<'a> RunState<'a> {
@@ -59,6 +61,7 @@ impl<'a> RunState<'a> {
             head_low: arena.alloc(sizes.head_x)?,
             output: arena.alloc(sizes.output)?,
             filled: arena.alloc(sizes.n_slots)?,
+            cached_ids: arena.alloc(sizes.cached_ids)?,
         })
     }
 }

@@ -4,6 +4,10 @@
 //! computes: prefill ids, sample, append, and the self-test that owners of boards paste. It works
 //! on ids; text and turns are the console's.
 
+mod lookup;
+
+pub use lookup::{DecodeCounts, LOOKUP_ROWS, LookupError};
+
 use core::fmt;
 
 use ternlet_kernels::Kernels;
@@ -14,6 +18,7 @@ use crate::model::Model;
 use crate::parallel::Parallel;
 use crate::plan::{KvType, MemoryPlan, PlanError};
 use crate::sampler::Sampler;
+use crate::session::lookup::Lookup;
 use crate::transformer::{ForwardError, Row, Transformer};
 
 /// Why a session could not open.
@@ -124,6 +129,7 @@ pub struct Session<'a> {
     keys: &'a mut [u64],
     pub(crate) text: TextBuffers<'a>,
     used_bytes: usize,
+    lookup: Lookup,
 }
 
 impl<'a> Session<'a> {
@@ -162,7 +168,7 @@ impl<'a> Session<'a> {
             text: arena.alloc(sizes.text)?,
             bpe: arena.alloc(sizes.bpe)?,
         };
-        Ok(Self { transformer, keys, text, used_bytes: arena.used_bytes() })
+        Ok(Self { transformer, keys, text, used_bytes: arena.used_bytes(), lookup: Lookup::default() })
     }
 
     /// Bytes carved from the arena: its high-water mark.
@@ -171,9 +177,13 @@ impl<'a> Session<'a> {
         self.used_bytes
     }
 
-    /// The transformer, for passes over rows of any slot.
+    /// The transformer, for passes over rows of any slot; [`sample`](Self::sample) then reads the first row of the
+    /// latest output.
     #[must_use]
     pub fn transformer(&mut self) -> &mut Transformer<'a> {
+        self.drop_ahead();
+        self.lookup.draft.clear();
+        self.lookup.n_taken = 0;
         &mut self.transformer
     }
 
@@ -198,12 +208,53 @@ impl<'a> Session<'a> {
     /// Positions that slot 0 holds.
     #[must_use]
     pub fn n_cached(&self) -> u32 {
-        self.transformer.n_cached(0)
+        self.transformer.n_cached(0) - self.lookup.n_ahead()
+    }
+
+    /// The ids at these positions.
+    #[must_use]
+    pub fn cached_ids(&self) -> &[u32] {
+        &self.transformer.cached_ids(0)[..self.n_cached() as usize]
     }
 
     /// Forgets slot 0 from position `pos` on.
     pub fn truncate(&mut self, pos: u32) {
+        self.drop_ahead();
         self.transformer.truncate(0, pos);
+    }
+
+    /// Forgets the rows of guesses that were not appended.
+    fn drop_ahead(&mut self) {
+        let n_cached = self.n_cached();
+        self.transformer.truncate(0, n_cached);
+        self.lookup.draft.truncate(self.lookup.n_taken);
+    }
+
+    /// Whether [`append`](Self::append) runs guesses along, found by look-up in slot 0's own ids; off at first.
+    ///
+    /// Changes no id and no bit of a logit, only the number of passes: see [`DecodeCounts`].
+    ///
+    /// # Errors
+    /// [`LookupError`] if the plan has no room for a second row of logits; look-up then stays as it was.
+    pub fn set_lookup(&mut self, is_on: bool) -> Result<(), LookupError> {
+        let n_rows = self.rows_with_logits();
+        if is_on && n_rows < 2 {
+            return Err(LookupError { n_rows });
+        }
+        self.lookup.is_on = is_on;
+        Ok(())
+    }
+
+    /// Passes and tokens of [`append`](Self::append) since the session opened.
+    #[must_use]
+    pub fn decode_counts(&self) -> DecodeCounts {
+        self.lookup.counts
+    }
+
+    /// Rows of one pass that may all want logits.
+    fn rows_with_logits(&self) -> u32 {
+        let options = self.plan().options();
+        options.max_logit_rows.min(options.max_batch)
     }
 
     /// Appends `ids` to slot 0 in batches; the last one gets logits, for [`sample`](Self::sample).
@@ -224,7 +275,7 @@ impl<'a> Session<'a> {
             let batch = &ids[done..ids.len().min(done + max_batch)];
             let is_last = done + batch.len() == ids.len();
             let rows = rows(self.n_cached(), batch, |i| is_last && i + 1 == batch.len());
-            self.transformer.forward(&rows)?;
+            self.transformer().forward(&rows)?;
             done += batch.len();
         }
         Ok(done)
@@ -232,11 +283,37 @@ impl<'a> Session<'a> {
 
     /// Appends one id to slot 0 and computes the logits that follow it.
     ///
+    /// With look-up on, guesses for the ids behind it go through the same pass; appending one of them, in order, then
+    /// needs no pass.
+    ///
     /// # Errors
     /// [`ForwardError`], for example when the context is full.
     pub fn append(&mut self, token_id: u32) -> Result<(), ForwardError> {
-        let rows = rows(self.n_cached(), &[token_id], |_| true);
-        self.transformer.forward(&rows).map(|_| ())
+        if self.lookup.takes(token_id) {
+            self.lookup.counts.n_tokens += 1;
+            return Ok(());
+        }
+        let pos = self.n_cached();
+        let context = self.plan().options().context;
+        let room = (self.rows_with_logits() - 1).min(context.saturating_sub(pos + 1));
+        let draft = self.lookup.guess(self.cached_ids(), token_id, room as usize);
+        let rows: heapless::Vec<Row, { LOOKUP_ROWS as usize }> = (pos..)
+            .zip(core::iter::once(token_id).chain(draft.iter().copied()))
+            .map(|(pos, token_id)| Row { slot: 0, pos, token_id, wants_logits: true })
+            .collect();
+        let transformer = self.transformer();
+        match transformer.forward(&rows) {
+            Ok(_) => self.lookup.draft = draft,
+            // Without the guesses nobody would have seen those logits.
+            Err(ForwardError::NonFiniteLogits { pos: at }) if at > pos => {
+                transformer.truncate(0, pos);
+                transformer.forward(&rows[..1])?;
+            }
+            Err(e) => return Err(e),
+        }
+        self.lookup.counts.n_passes += 1;
+        self.lookup.counts.n_tokens += 1;
+        Ok(())
     }
 
     /// The embedding of the text `ids`, `[dim]` and of length 1; forgets what slot 0 held.
@@ -256,7 +333,7 @@ impl<'a> Session<'a> {
         let last = ids.len().checked_sub(1).ok_or(ForwardError::NoTokens)? / max_batch;
         for (i, batch) in ids.chunks(max_batch).enumerate() {
             let rows = rows(self.n_cached(), batch, |row| i == last && row + 1 == batch.len());
-            self.transformer.embeddings(&rows)?;
+            self.transformer().embeddings(&rows)?;
         }
         let dim = self.model().config().dim as usize;
         Ok(&self.transformer.latest_output()[..dim])
@@ -268,7 +345,8 @@ impl<'a> Session<'a> {
     /// If nothing has been appended yet; to an embedding model nothing can be.
     pub fn sample(&mut self, sampler: &Sampler, hash: &mut LogitsHash) -> u32 {
         let pos = self.n_cached().checked_sub(1).expect("sampling follows an appended token");
-        let logits = &self.transformer.latest_output()[..self.keys.len()];
+        let vocab_size = self.keys.len();
+        let logits = &self.transformer.latest_output()[self.lookup.n_taken * vocab_size..][..vocab_size];
         hash.update(pos, logits);
         sampler.sample(pos, logits, self.keys)
     }
@@ -305,8 +383,8 @@ impl<'a> Session<'a> {
         for batch in ids.chunks(rows_per_pass) {
             let rows = rows(self.n_cached(), batch, |_| true);
             let outputs = match is_embedding_model {
-                true => self.transformer.embeddings(&rows)?,
-                false => self.transformer.forward(&rows)?,
+                true => self.transformer().embeddings(&rows)?,
+                false => self.transformer().forward(&rows)?,
             };
             for (row, output) in rows.iter().zip(outputs.chunks_exact(output_dim)) {
                 hash.update(row.pos, output);

@@ -105,6 +105,16 @@ impl<'a> Transformer<'a> {
         self.state.filled[slot as usize]
     }
 
+    /// The ids at the positions that the cache of `slot` holds.
+    ///
+    /// # Panics
+    /// If the plan has no such slot.
+    #[must_use]
+    pub fn cached_ids(&self, slot: u32) -> &[u32] {
+        let first = slot as usize * self.plan.options().context as usize;
+        &self.state.cached_ids[first..first + self.n_cached(slot) as usize]
+    }
+
     /// Forgets all positions of `slot` from `pos` on.
     ///
     /// # Panics
@@ -200,8 +210,10 @@ impl<'a> Transformer<'a> {
             self.attention(rows, l, &layer);
             self.feed_forward(rows, &layer);
         }
+        let context = self.plan.options().context as usize;
         for row in rows {
             self.state.filled[row.slot as usize] = row.pos + 1;
+            self.state.cached_ids[row.slot as usize * context + row.pos as usize] = row.token_id;
         }
     }
 

@@ -9,8 +9,8 @@ use ternlet::pack::HeadForm;
 use ternlet::pack::synth::Synth;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
-    ArenaError, KvType, LogitsHash, MemoryPlan, Model, ModelFile, PlanError, PlanOptions, Sampler,
-    SamplerOptions, Serial, Session, SessionError,
+    ArenaError, KvType, LOOKUP_ROWS, LogitsHash, MemoryPlan, Model, ModelFile, PlanError, PlanOptions,
+    Sampler, SamplerOptions, Serial, Session, SessionError,
 };
 use ternlet_tests::{aligned_arena, open_session, shipped_model, variants, with_synth};
 
@@ -99,7 +99,8 @@ fn check_high_water(model: &Model<'_>, options: &PlanOptions) {
 #[test]
 fn an_open_session_never_touches_the_heap() {
     with_model(|model| {
-        let plan = MemoryPlan::new(model.config(), &PlanOptions::default()).unwrap();
+        let options = PlanOptions { max_logit_rows: LOOKUP_ROWS, ..PlanOptions::default() };
+        let plan = MemoryPlan::new(model.config(), &options).unwrap();
         let mut memory = Vec::new();
         let arena = aligned_arena(&mut memory, plan.bytes());
         let kernels = Kernels::best(CpuFeatures::detect());
@@ -109,7 +110,8 @@ fn an_open_session_never_touches_the_heap() {
         let mut hash = LogitsHash::new();
         ARMED.set(true);
         session.prefill(&[0, 5, 6, 7, 8], |_| true).unwrap();
-        for _ in 0..20 {
+        for n_done in 0..40 {
+            session.set_lookup(n_done >= 20).unwrap();
             let id = session.sample(&sampler, &mut hash);
             session.append(id).unwrap();
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use ternlet_runtime::{LogitsHash, Sampler, SamplerOptions, Session};
 
 use crate::error::Error;
-use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, LookupFlag, Needs, RunFlags, display_name, with_session};
 use crate::output::out;
 use crate::progress;
 
@@ -27,6 +27,8 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    lookup: LookupFlag,
+    #[command(flatten)]
     run: RunFlags,
 }
 
@@ -40,7 +42,10 @@ struct Report {
     ms_per_token_p99: f64,
     /// Weight bytes per second of decoding, in 1e9.
     gb_per_s: f64,
+    /// Read by a pass for one token; a pass with look-up reads them once for all its tokens.
     weight_bytes_per_token: u64,
+    /// 1 without look-up.
+    tokens_per_pass: f64,
     /// Peak resident set as the system counts it; where it does not tell, the file and the arena.
     peak_memory_bytes: u64,
     /// The session's planned memory.
@@ -59,9 +64,15 @@ struct Report {
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
     let path = args.file.as_deref();
     let context = Some(args.prompt_tokens.saturating_add(args.n_tokens));
-    let needs =
-        Needs { gives: Gives::Logits, context, max_batch: 32, max_logit_rows: 1, max_prompt_bytes: 0 };
+    let needs = Needs {
+        gives: Gives::Logits,
+        context,
+        max_batch: 32,
+        max_logit_rows: args.lookup.logit_rows(),
+        max_prompt_bytes: 0,
+    };
     let report = with_session(path, &args.run, needs, |mut session| {
+        args.lookup.apply(&mut session)?;
         measure(&mut session, args).map_err(|e| Error::new(display_name(path), e))
     })?;
     if args.json {
@@ -72,7 +83,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
         "model            {}\n\
          backend          {}, {} threads, KV {}\n\
          prefill          {:.2} tok/s ({} tokens)\n\
-         decode           {:.2} tok/s ({} tokens)\n\
+         decode           {:.2} tok/s ({} tokens, {:.2} a pass)\n\
          ms per token     p50 {:.2}, p95 {:.2}, p99 {:.2}\n\
          weights read     {:.1} MB per token, {:.2} GB/s\n\
          memory           {:.1} MB (arena {:.1} MB)\n\
@@ -85,6 +96,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
         report.prompt_tokens,
         report.decode_tok_per_s,
         report.n_tokens,
+        report.tokens_per_pass,
         report.ms_per_token_p50,
         report.ms_per_token_p95,
         report.ms_per_token_p99,
@@ -136,6 +148,7 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
     let percentile = |p: usize| token_ms[(token_ms.len() - 1) * p / 100];
     let model = session.model();
     let weight_bytes_per_token = model.weight_bytes_per_token();
+    let tokens_per_pass = session.decode_counts().tokens_per_pass();
     let options = session.plan().options();
     Ok(Report {
         prefill_tok_per_s: f64::from(args.prompt_tokens) / prefill_s,
@@ -143,8 +156,9 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
         ms_per_token_p50: percentile(50),
         ms_per_token_p95: percentile(95),
         ms_per_token_p99: percentile(99),
-        gb_per_s: mega(weight_bytes_per_token) / 1e3 * decode_tok_per_s,
+        gb_per_s: mega(weight_bytes_per_token) / 1e3 * decode_tok_per_s / tokens_per_pass,
         weight_bytes_per_token,
+        tokens_per_pass,
         peak_memory_bytes: peak_resident_bytes().unwrap_or(model.file_bytes() + session.used_bytes() as u64),
         arena_bytes: session.used_bytes() as u64,
         logits_hash: format!("{:016x}", hash.finish()),

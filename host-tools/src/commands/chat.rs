@@ -9,7 +9,7 @@ use embedded_io::{ErrorType, Write};
 use ternlet_runtime::{Console, ConsoleOptions, Terminal};
 
 use crate::error::Error;
-use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, LookupFlag, Needs, RunFlags, display_name, with_session};
 use crate::sampling::SamplingFlags;
 
 /// Flags of `chat`.
@@ -32,6 +32,8 @@ pub(crate) struct ChatFlags {
     ctx: Option<u32>,
     #[command(flatten)]
     sampling: SamplingFlags,
+    #[command(flatten)]
+    lookup: LookupFlag,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -71,10 +73,11 @@ pub(crate) fn converse(path: Option<&Path>, flags: &ChatFlags) -> Result<(), Err
         gives: Gives::Logits,
         context: flags.ctx,
         max_batch: 32,
-        max_logit_rows: 1,
+        max_logit_rows: flags.lookup.logit_rows(),
         max_prompt_bytes: MAX_PROMPT_BYTES,
     };
-    with_session(path, &flags.run, needs, |session| {
+    with_session(path, &flags.run, needs, |mut session| {
+        flags.lookup.apply(&mut session)?;
         let config = session.model().config();
         let sampler = flags.sampling.over(&config.sampling);
         let greeting = format!(

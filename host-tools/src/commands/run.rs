@@ -8,7 +8,7 @@ use clap::Args;
 use ternlet_runtime::{LogitsHash, Sampler, Session, StreamDecoder};
 
 use crate::error::Error;
-use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, LookupFlag, Needs, RunFlags, display_name, with_session};
 use crate::output::{note, out};
 use crate::sampling::SamplingFlags;
 use crate::text::encode_prompt;
@@ -30,6 +30,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     sampling: SamplingFlags,
     #[command(flatten)]
+    lookup: LookupFlag,
+    #[command(flatten)]
     run: RunFlags,
 }
 
@@ -40,10 +42,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
         gives: Gives::Logits,
         context: args.ctx,
         max_batch: 32,
-        max_logit_rows: 1,
+        max_logit_rows: args.lookup.logit_rows(),
         max_prompt_bytes: 0,
     };
     with_session(path, &args.run, needs, |mut session| {
+        args.lookup.apply(&mut session)?;
         let ids = encode_prompt(&display_name(path), session.model(), &args.prompt)?;
         let context = session.plan().options().context;
         if ids.len() > context as usize {
@@ -93,10 +96,12 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
     #[expect(clippy::cast_precision_loss, reason = "a prompt is far below 2^53 tokens")]
     let prefill_tok_per_s = ids.len() as f64 / prefill_s;
     note(format_args!(
-        "{} prompt tokens at {prefill_tok_per_s:.1} tok/s, {n_decoded} tokens at {:.1} tok/s, {}, {} threads, \
+        "{} prompt tokens at {prefill_tok_per_s:.1} tok/s, {n_decoded} tokens at {:.1} tok/s, {:.2} tokens per pass, {}, \
+         {} threads, \
          logits_hash {:016x}",
         ids.len(),
         f64::from(n_decoded) / start.elapsed().as_secs_f64(),
+        session.decode_counts().tokens_per_pass(),
         session.kernels().name(),
         session.plan().options().n_workers,
         hash.finish(),

@@ -90,7 +90,7 @@ fn a_prompt_longer_than_the_context_fails_alone() {
 fn commands_that_cannot_be_obeyed_fail_alone_and_say_what_was_expected() {
     let cases = [
         ("/frobnicate", "unknown command /frobnicate: /help lists them"),
-        ("/set", "expected temperature, top-k, top-p, seed or tokens"),
+        ("/set", "expected temperature, top-k, top-p, seed, tokens or lookup"),
         ("/set colour red", "unknown setting \"colour\""),
         ("/set temperature", "temperature: expected a number of 0 or more, found \"\""),
         ("/set temperature hot", "temperature: expected a number of 0 or more, found \"hot\""),
@@ -101,6 +101,8 @@ fn commands_that_cannot_be_obeyed_fail_alone_and_say_what_was_expected() {
         ("/set seed -1", "seed: expected a whole number, found \"-1\""),
         ("/set tokens 0", "tokens: expected at least 1, found 0"),
         ("/set tokens 99999999999", "tokens: expected a whole number"),
+        ("/set lookup maybe", "lookup: expected on or off, found \"maybe\""),
+        ("/set lookup on", "look-up needs a session planned for logits of at least 2 rows a pass"),
     ];
     let lines: Vec<&str> = cases.iter().map(|(line, _)| *line).collect();
     let output = prompt(&[], (lines.join("\n") + "\nplay some jazz\n").as_bytes());
@@ -112,7 +114,18 @@ fn commands_that_cannot_be_obeyed_fail_alone_and_say_what_was_expected() {
     for ((line, expected), found) in cases.iter().zip(&errors) {
         assert!(found.contains(expected), "{line}: expected {expected:?}, found {found:?}");
     }
-    assert!(errors[cases.len()].contains("12 of the lines failed"), "{errors:#?}");
+    assert!(errors[cases.len()].contains("14 of the lines failed"), "{errors:#?}");
+}
+
+#[test]
+fn look_up_is_a_setting_where_the_session_has_room_for_it() {
+    let input = b"set an alarm\n/set lookup off\nset an alarm\n/stats\n";
+    let output = prompt(&["--lookup"], input);
+    let (answers, errors) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(answers.lines().next(), answers.lines().nth(1), "{answers}");
+    assert!(errors.contains("lookup off: one pass for each token"), "{errors}");
+    assert!(errors.contains("tokens per pass"), "{errors}");
 }
 
 #[test]

@@ -39,6 +39,23 @@ fn the_same_seed_gives_the_same_text() {
 }
 
 #[test]
+fn look_up_leaves_text_and_hash_as_they_are() {
+    let prompt = "User: set gpio 17 high<|eot_id|>Assistant: {\"intent\":\"gpio_set\",\"pin\":\"17\",\
+                  \"state\":\"high\"}<|eot_id|>User: set gpio 17 high<|eot_id|>Assistant:";
+    let run = |flags: &[&str]| {
+        let output =
+            run(&[&["run", model(), "-n", "12", "--threads", "1", "--prompt", prompt], flags].concat());
+        let figures = String::from_utf8(output.stderr).expect("figures in UTF-8");
+        let hash = figures.split("logits_hash ").nth(1).expect("a hash").to_owned();
+        (output.stdout, hash, figures)
+    };
+    let (plain, with) = (run(&[]), run(&["--lookup"]));
+    assert_eq!((plain.0, plain.1), (with.0, with.1));
+    assert!(plain.2.contains("1.00 tokens per pass"), "{}", plain.2);
+    assert!(!with.2.contains("1.00 tokens per pass"), "{}", with.2);
+}
+
+#[test]
 fn a_prompt_longer_than_the_context_names_both_lengths() {
     let prompt = "word ".repeat(1000);
     let errors = refusal(&run_on_model(&["--prompt", &prompt]), 1);

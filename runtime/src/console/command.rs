@@ -22,6 +22,7 @@ pub(crate) enum Setting {
     TopP(f32),
     Seed(u64),
     MaxTokens(u32),
+    Lookup(bool),
 }
 
 /// Why a line is no command.
@@ -40,7 +41,7 @@ impl fmt::Display for CommandError<'_> {
             }
             Self::UnknownSetting(word) => write!(
                 f,
-                "unknown setting \"{word}\": expected temperature, top-k, top-p, seed or tokens, then a value"
+                "unknown setting \"{word}\": expected temperature, top-k, top-p, seed, tokens or lookup, then a value"
             ),
             Self::Value { setting, value, expected } => {
                 write!(f, "{setting}: expected {expected}, found \"{value}\"")
@@ -54,7 +55,7 @@ pub(crate) const HELP: &str = "\
 /help                  this list
 /reset                 forget the conversation
 /system TEXT           set the system message (empty: none) and start over
-/set temperature 0.7   0 is greedy; also: top-k 40, top-p 0.95, seed 7, tokens 256
+/set temperature 0.7   0 is greedy; also: top-k 40, top-p 0.95, seed 7, tokens 256, lookup on
 /stats                 speed, memory and the logits hash so far
 /selftest              compare this machine's bits with the packer's
 /quit                  leave
@@ -96,6 +97,11 @@ fn setting(text: &str) -> Result<Setting, CommandError<'_>> {
         "top-p" => number(name, value, "a number above 0, at most 1").map(Setting::TopP),
         "seed" => number(name, value, "a whole number").map(Setting::Seed),
         "tokens" => number(name, value, "a whole number").map(Setting::MaxTokens),
+        "lookup" => match value {
+            "on" => Ok(Setting::Lookup(true)),
+            "off" => Ok(Setting::Lookup(false)),
+            _ => Err(CommandError::Value { setting: name, value, expected: "on or off" }),
+        },
         _ => Err(CommandError::UnknownSetting(name)),
     }
 }
@@ -114,6 +120,11 @@ mod tests {
             ("/set temperature 0.5", Ok(Command::Set(Setting::Temperature(0.5)))),
             ("/set top-k  40 ", Ok(Command::Set(Setting::TopK(40)))),
             ("/set seed 18446744073709551615", Ok(Command::Set(Setting::Seed(u64::MAX)))),
+            ("/set lookup on", Ok(Command::Set(Setting::Lookup(true)))),
+            (
+                "/set lookup maybe",
+                Err(CommandError::Value { setting: "lookup", value: "maybe", expected: "on or off" }),
+            ),
             ("/what", Err(CommandError::Unknown("/what"))),
             ("/set colour red", Err(CommandError::UnknownSetting("colour"))),
             ("/set", Err(CommandError::UnknownSetting(""))),

@@ -96,6 +96,15 @@ impl Console<'_> {
                 return self.refuse(wire, format_args!("tokens: expected at least 1, found 0"));
             }
             Setting::MaxTokens(v) => self.options.max_answer_tokens = v,
+            Setting::Lookup(is_on) => {
+                return match self.session.set_lookup(is_on) {
+                    Ok(()) if is_on => {
+                        wire.notice(format_args!("lookup on: repeated text takes fewer passes"))
+                    }
+                    Ok(()) => wire.notice(format_args!("lookup off: one pass for each token")),
+                    Err(e) => self.refuse(wire, format_args!("{e}")),
+                };
+            }
         }
         match Sampler::new(options) {
             Ok(sampler) => self.sampler = sampler,

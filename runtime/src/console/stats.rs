@@ -42,11 +42,13 @@ impl Stats {
             self.n_prefill,
             per_second(self.n_prefill, self.prefill_ns)
         ))?;
+        let counts = session.decode_counts();
         wire.notice(format_args!(
-            "decode: {} tokens, {:.1} tok/s, {:.2} GB/s of weights",
+            "decode: {} tokens, {:.1} tok/s, {:.2} tokens per pass, {:.2} GB/s of weights",
             self.n_decode,
             per_second(self.n_decode, self.decode_ns),
-            per_second(self.n_decode * session.model().weight_bytes_per_token(), self.decode_ns) / 1e9
+            counts.tokens_per_pass(),
+            per_second(counts.n_passes * session.model().weight_bytes_per_token(), self.decode_ns) / 1e9
         ))?;
         wire.notice(format_args!(
             "context: {n_context} of {} tokens, KV cache {}",
