@@ -83,7 +83,7 @@ entries! {
 /// The kernels of one backend, and the proof that this CPU can run them.
 ///
 /// Every method gives the same bits on every backend (the payload and sign of a NaN excepted), allocates nothing,
-/// starts no thread and takes at most 16 KiB of stack. To split work between threads, call a method on ranges of rows:
+/// starts no thread and takes at most 16 KiB of stack (128 KiB in the GEMMs of AVX-512, which no board runs). To split work between threads, call a method on ranges of rows:
 /// rows are independent, and one row's reduction is never to be split.
 pub struct Kernels {
     backend: Backend,

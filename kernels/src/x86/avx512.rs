@@ -7,10 +7,18 @@
 use super::avx2;
 use crate::dispatch::Entries;
 
+mod gemm_i8_i2;
+mod gemm_rows;
 mod gemv_i16_i8;
 mod gemv_i8_i2;
 mod load;
 mod sum;
+mod transpose;
+mod winograd;
 
-pub(crate) static ENTRIES: Entries =
-    Entries { gemv_i8_i2: gemv_i8_i2::gemv_i8_i2, gemv_i16_i8: gemv_i16_i8::gemv_i16_i8, ..avx2::ENTRIES };
+pub(crate) static ENTRIES: Entries = Entries {
+    gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
+    gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
+    gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
+    ..avx2::ENTRIES
+};

@@ -1,8 +1,8 @@
 //! Ternary products by rows, in every layout: equal to the sum over the trits at every edge, on every backend.
 
-use ternlet_kernels::Kernels;
 use ternlet_kernels::layout::TernaryLayout::{self, I2, T5, Tl1};
 use ternlet_kernels::layout::i2;
+use ternlet_kernels::{Backend, Kernels};
 
 use crate::inputs::{Buffer, Random, activations, ternary, unpacked};
 use crate::shapes::{K, LONGEST, M, N};
@@ -173,6 +173,31 @@ fn gemm_equals_one_gemv_per_token() {
             }
         }
     });
+}
+
+#[test]
+fn gemm_is_exact_at_the_edges_of_large_tiles_with_few_or_many_largest_activations() {
+    let mut random = Random(4);
+    for layout in TernaryLayout::ALL {
+        for (n, k, m) in [(70, 320, 131), (100, 384, 7), (129, 640, 3), (33, 8512, 6)] {
+            let trits: Vec<i8> = (0..n * k).map(|_| [-1, 0, 1][usize::from(random.byte() % 3)]).collect();
+            let w = ternary(layout, n, k, |j, i| trits[j * k + i]);
+            for share in [0, 1, 64] {
+                let values: Vec<i8> = (0..m * k)
+                    .map(|_| match random.byte() {
+                        byte if byte < share => [127, -128, -127][usize::from(byte % 3)],
+                        byte => byte.cast_signed().clamp(-126, 126),
+                    })
+                    .collect();
+                let x = activations(m, k, |t, i| values[t * k + i]);
+                let expected = plain_product(&trits, n, k, m, &x);
+                for kernels in all().filter(|kernels| kernels.backend() != Backend::Scalar) {
+                    let what = format!("{layout} {kernels:?} n {n} k {k} m {m} share {share}");
+                    assert!(gemm(kernels, layout, &w, n, k, m, &x) == expected, "{what}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -10,10 +10,10 @@
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_reduce_add_epi32,
-    _mm512_set1_epi8, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_srai_epi32,
-    _mm512_ternarylogic_epi32,
+    _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_ternarylogic_epi32,
 };
 
+use super::transpose::transpose4;
 use super::{load, sum};
 use crate::layout::i2::{BLOCK, BLOCK_BYTES, row_bytes};
 use crate::shape::MAX_K;
@@ -70,27 +70,13 @@ pub(super) fn arrange(x: &[i8], planes: &mut [Planes]) -> i32 {
         for (block, x) in blocks.iter_mut().zip(x.chunks(BLOCK)) {
             *block = load::i8_up_to_64(x);
         }
-        *planes = transpose(blocks);
+        *planes = transpose4(blocks);
         for plane in 0..3 {
             offset = _mm512_dpbusd_epi32(offset, one, planes[plane]);
         }
         offset = _mm512_dpbusd_epi32(offset, two, planes[3]);
     }
     _mm512_reduce_add_epi32(offset)
-}
-
-/// Quarter `j` of register `i` becomes quarter `i` of register `j`.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn transpose([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
-    let (ab_low, ab_high) = (_mm512_shuffle_i32x4::<0x44>(a, b), _mm512_shuffle_i32x4::<0xee>(a, b));
-    let (cd_low, cd_high) = (_mm512_shuffle_i32x4::<0x44>(c, d), _mm512_shuffle_i32x4::<0xee>(c, d));
-    [
-        _mm512_shuffle_i32x4::<0x88>(ab_low, cd_low),
-        _mm512_shuffle_i32x4::<0xdd>(ab_low, cd_low),
-        _mm512_shuffle_i32x4::<0x88>(ab_high, cd_high),
-        _mm512_shuffle_i32x4::<0xdd>(ab_high, cd_high),
-    ]
 }
 
 /// The lanes of `Σ code · x` of a row over one strip.

@@ -3,7 +3,8 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{
-    __m128i, __m512i, _mm_storeu_si128, _mm512_loadu_si512, _mm512_maskz_loadu_epi8, _mm512_storeu_si512,
+    __m128i, __m512i, _mm_storeu_si128, _mm512_loadu_si512, _mm512_mask_storeu_epi32,
+    _mm512_maskz_loadu_epi8, _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_storeu_si512,
 };
 
 #[inline]
@@ -36,6 +37,47 @@ pub(super) fn i8_up_to_64(x: &[i8]) -> __m512i {
     let mask = if x.len() >= 64 { u64::MAX } else { (1 << x.len()) - 1 };
     // SAFETY: the mask has a bit for at most `x.len()` bytes, for which the slice is valid.
     unsafe { _mm512_maskz_loadu_epi8(mask, x.as_ptr().cast()) }
+}
+
+/// Four bytes in every lane.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn i8x4_everywhere(x: &[i8; 4]) -> __m512i {
+    _mm512_set1_epi32(i32::from_le_bytes(x.map(i8::cast_unsigned)))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn i32x16(x: &[i32; 16]) -> __m512i {
+    // SAFETY: the reference is valid for 64 bytes; the instruction takes any alignment.
+    unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store_i32x16(out: &mut [i32; 16], v: __m512i) {
+    // SAFETY: the reference is valid for 64 bytes; the instruction takes any alignment.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), v) }
+}
+
+/// Up to 16 integers, zeros after them. What a mask leaves out is not read.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn i32_up_to_16(x: &[i32]) -> __m512i {
+    // SAFETY: the mask has a bit for at most `x.len()` elements, for which the slice is valid.
+    unsafe { _mm512_maskz_loadu_epi32(first_of_16(x.len()), x.as_ptr()) }
+}
+
+/// The first elements of `v`, as many as `out` takes. What a mask leaves out is not written.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store_i32_up_to_16(out: &mut [i32], v: __m512i) {
+    // SAFETY: the mask has a bit for at most `out.len()` elements, for which the slice is valid.
+    unsafe { _mm512_mask_storeu_epi32(out.as_mut_ptr(), first_of_16(out.len()), v) }
+}
+
+fn first_of_16(n: usize) -> u16 {
+    if n >= 16 { u16::MAX } else { (1 << n) - 1 }
 }
 
 #[inline]

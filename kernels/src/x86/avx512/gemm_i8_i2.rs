@@ -1,0 +1,73 @@
+//! Ternary GEMM over i2: packed bytes are transposed, four elements to a lane, and unpacked after.
+
+use core::arch::x86_64::{
+    __m512i, _mm512_add_epi8, _mm512_and_si512, _mm512_or_si512, _mm512_set1_epi8, _mm512_setzero_si512,
+    _mm512_srli_epi16, _mm512_ternarylogic_epi32, _mm512_test_epi8_mask, _mm512_xor_si512,
+};
+
+use super::gemm_rows::gemm_rows;
+use super::gemv_i8_i2::gemv_i8_i2;
+use super::load;
+use super::transpose::transpose16;
+use super::winograd::{GROUP, GROUPS, ROWS, STRIP, Step, Tile};
+use crate::layout::i2::{BLOCK, BLOCK_BYTES, row_bytes};
+
+/// Bytes of a strip of one row: one register.
+const STRIP_BYTES: usize = STRIP / BLOCK * BLOCK_BYTES;
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")]
+pub(super) fn gemm_i8_i2(w: &[u8], n: usize, k: usize, m: usize, x: &[i8], out: &mut [i32]) {
+    if m == 1 {
+        return gemv_i8_i2(w, n, k, x, out);
+    }
+    gemm_rows(k, m, x, out, |first_row, strip, tile| decode(w, n, row_bytes(k), first_row, strip, tile));
+}
+
+/// Rows `first_row..` of strip `strip`; past the last row, that row again.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn decode(w: &[u8], n: usize, row_bytes: usize, first_row: usize, strip: usize, tile: &mut Tile) {
+    let first_byte = strip * STRIP_BYTES;
+    let len = STRIP_BYTES.min(row_bytes - first_byte);
+    // The next tile is asked for as one stream, a part with each strip.
+    let next = (first_row + ROWS) * row_bytes + ROWS * first_byte;
+    let mut fourth_codes = _mm512_setzero_si512();
+    for g in 0..GROUPS.min((n - first_row).div_ceil(GROUP)) {
+        let mut rows = [_mm512_setzero_si512(); GROUP];
+        for (r, row) in rows.iter_mut().enumerate() {
+            let at = first_row + g * GROUP + r;
+            *row = load::u8_up_to_64(&w[at.min(n - 1) * row_bytes + first_byte..][..len]);
+            load::prefetch_after(&w[0], next + (g * GROUP + r) * STRIP_BYTES);
+            fourth_codes = _mm512_or_si512(fourth_codes, fourth_codes_in(*row));
+        }
+        for (d, quads) in transpose16(rows).into_iter().enumerate().take(len / 4) {
+            // Four bytes of each row, a block's at `4 (d mod 4)`: planes 0 and 1 pair, and planes 2 and 3.
+            let (lower, upper) = (d / 4 * 8 + d % 4, d / 4 * 8 + 4 + d % 4);
+            unpack(quads, g, &mut tile.steps, lower, upper);
+        }
+    }
+    tile.finish(len / BLOCK_BYTES * BLOCK, _mm512_test_epi8_mask(fourth_codes, fourth_codes) == 0);
+}
+
+/// Bits are left where a plane holds the code that is never written.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn fourth_codes_in(w: __m512i) -> __m512i {
+    // With bit 6 flipped the code is 11 in the top plane too.
+    let flipped = _mm512_xor_si512(w, _mm512_set1_epi8(0x40));
+    // a & b & c
+    _mm512_ternarylogic_epi32::<0x80>(flipped, _mm512_srli_epi16::<1>(flipped), _mm512_set1_epi8(0x55))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn unpack(w: __m512i, g: usize, steps: &mut [Step], lower: usize, upper: usize) {
+    let code = _mm512_set1_epi8(3);
+    let plane = |shifted, offset| _mm512_add_epi8(_mm512_and_si512(shifted, code), _mm512_set1_epi8(offset));
+    steps[lower].first[g] = plane(w, -1);
+    steps[lower].second[g] = plane(_mm512_srli_epi16::<2>(w), 127);
+    steps[upper].first[g] = plane(_mm512_srli_epi16::<4>(w), -1);
+    // The top plane's sign bit flipped: the code is `trit + 2`.
+    let top = _mm512_xor_si512(w, _mm512_set1_epi8(i8::MIN));
+    steps[upper].second[g] = plane(_mm512_srli_epi16::<6>(top), 126);
+}
