@@ -137,21 +137,27 @@ fn float_heads(kernels: &Kernels) {
     let seconds = fastest(|| kernels.gemv_f32_f16(&half, HEAD, K, K, &x, &mut out));
     report("gemv_f32_f16 32768x2560, memory", 2 * half.len(), seconds);
     let (n, head_dim) = (2048, 128);
-    let (q, weights) = (vec![0.5; head_dim], vec![0.001; n]);
-    let cache = &half[..n * head_dim];
-    let seconds = fastest(|| {
-        for _ in 0..20 {
-            kernels.gemv_f32_f16(cache, n, head_dim, head_dim, &q, &mut out[..n]);
-        }
-    });
-    report("scores f16 2048x128, cache", 20 * 2 * cache.len(), seconds);
-    let mut sum = vec![0.0; head_dim];
-    let seconds = fastest(|| {
-        for _ in 0..20 {
-            kernels.gevm_f32_f16(&weights, cache, n, head_dim, head_dim, &mut sum);
-        }
-    });
-    report("weighted V f16 2048x128, cache", 20 * 2 * cache.len(), seconds);
+    // Four query heads over one KV head; as many KV heads as do not fit a cache.
+    let m = 4;
+    let (q, weights) = (vec![0.5; m * head_dim], vec![0.001; m * n]);
+    let n_heads = HEAD * K / (n * head_dim);
+    let head = |h: usize| &half[h * n * head_dim..(h + 1) * n * head_dim];
+    for (place, n_passes, step) in [("memory", n_heads, 1), ("cache", 20, 0)] {
+        let bytes = n_passes * 2 * n * head_dim;
+        let seconds = fastest(|| {
+            for h in 0..n_passes {
+                kernels.gemm_f32_f16(head(h * step), n, head_dim, head_dim, m, &q, &mut out[..m * n], n);
+            }
+        });
+        report(&format!("scores f16 2048x128 by 4, {place}"), bytes, seconds);
+        let mut sums = vec![0.0; m * head_dim];
+        let seconds = fastest(|| {
+            for h in 0..n_passes {
+                kernels.gevm_f32_f16(&weights, n, m, head(h * step), n, head_dim, head_dim, &mut sums);
+            }
+        });
+        report(&format!("weighted V f16 2048x128 by 4, {place}"), bytes, seconds);
+    }
 }
 
 fn prefill(kernels: &Kernels) {

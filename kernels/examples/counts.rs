@@ -29,6 +29,8 @@ const GEMM_ROWS: usize = 64;
 const HEAD_DIM: usize = 128;
 /// Positions in the KV cache.
 const CONTEXT: usize = 128;
+/// Query heads that share a KV head.
+const GROUP: usize = 4;
 
 fn main() -> ExitCode {
     let name = std::env::args().nth(1).unwrap_or_default();
@@ -107,15 +109,15 @@ fn head(kernels: &Kernels) {
 }
 
 fn attention(kernels: &Kernels) {
-    let (n, k) = (CONTEXT, HEAD_DIM);
+    let (n, k, m) = (CONTEXT, HEAD_DIM, GROUP);
     let cache = vec![0; n * k];
-    let (q, weights) = (vec![0.5; k], vec![0.25; n]);
-    let (mut scores, mut sum) = (vec![0.0; n], vec![0.0; k]);
-    count(&format!("attention scores f16 {n}x{k}, products"), n * k, || {
-        kernels.gemv_f32_f16(black_box(&cache), n, k, k, &q, &mut scores);
+    let (q, weights) = (vec![0.5; m * k], vec![0.25; m * n]);
+    let (mut scores, mut sums) = (vec![0.0; m * n], vec![0.0; m * k]);
+    count(&format!("attention scores f16 {n}x{k} by {m}, products"), m * n * k, || {
+        kernels.gemm_f32_f16(black_box(&cache), n, k, k, m, &q, &mut scores, n);
     });
-    count(&format!("attention values f16 {n}x{k}, products"), n * k, || {
-        kernels.gevm_f32_f16(&weights, black_box(&cache), n, k, k, &mut sum);
+    count(&format!("attention values f16 {n}x{k} by {m}, products"), m * n * k, || {
+        kernels.gevm_f32_f16(&weights, n, m, black_box(&cache), n, k, k, &mut sums);
     });
     let mut scores = vec![0.5; 2048];
     count("softmax 2048, elements", 2048, || kernels.softmax(black_box(&mut scores)));

@@ -63,8 +63,18 @@ entries! {
     gemv_f32_f32(w: &[f32], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
     gemv_f32_bf16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
     gemv_f32_f16(w: &[u16], n: usize, k: usize, stride: usize, x: &[f32], out: &mut [f32]);
-    gevm_f32_f32(a: &[f32], w: &[f32], n: usize, k: usize, stride: usize, out: &mut [f32]);
-    gevm_f32_f16(a: &[f32], w: &[u16], n: usize, k: usize, stride: usize, out: &mut [f32]);
+    gemm_f32_f32(
+        w: &[f32], n: usize, k: usize, stride: usize, m: usize, x: &[f32], out: &mut [f32], out_stride: usize,
+    );
+    gemm_f32_f16(
+        w: &[u16], n: usize, k: usize, stride: usize, m: usize, x: &[f32], out: &mut [f32], out_stride: usize,
+    );
+    gevm_f32_f32(
+        a: &[f32], a_stride: usize, m: usize, w: &[f32], n: usize, k: usize, stride: usize, out: &mut [f32],
+    );
+    gevm_f32_f16(
+        a: &[f32], a_stride: usize, m: usize, w: &[u16], n: usize, k: usize, stride: usize, out: &mut [f32],
+    );
     sum_squares(x: &[f32]) -> f32;
     softmax(x: &mut [f32]);
     quantise_i8(x: &[f32], q: &mut [i8]) -> f32;

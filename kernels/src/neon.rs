@@ -7,6 +7,7 @@
 pub(crate) mod baseline;
 pub(crate) mod dotprod;
 mod elementwise;
+mod gemm_float;
 mod gemm_i8_i2;
 mod gemv_float;
 mod gemv_i16_i8;

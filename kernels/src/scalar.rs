@@ -30,6 +30,8 @@ pub(crate) const ENTRIES: Entries = Entries {
     gemv_f32_f32: reduction::gemv_f32_f32,
     gemv_f32_bf16: reduction::gemv_f32_bf16,
     gemv_f32_f16: reduction::gemv_f32_f16,
+    gemm_f32_f32: reduction::gemm_f32_f32,
+    gemm_f32_f16: reduction::gemm_f32_f16,
     gevm_f32_f32: reduction::gevm_f32_f32,
     gevm_f32_f16: reduction::gevm_f32_f16,
     sum_squares: reduction::sum_squares,

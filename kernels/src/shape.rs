@@ -158,17 +158,53 @@ fn split(w: &[u8], n: usize, k: usize, row_bytes: usize, high: &[i8], low: &[i8]
 /// `w` holds `n` rows of `k` elements, `stride` apart; the vectors on its two sides are `[n]` and `[k]`.
 #[track_caller]
 pub(crate) fn strided<T>(w: &[T], n: usize, k: usize, stride: usize, of_n: &[f32], of_k: &[f32]) {
-    assert!(stride >= k, "stride {stride} is under k = {k}");
-    if n > 0 {
-        let need = product(n - 1, stride).checked_add(k).expect("w fits in memory");
-        assert!(
-            w.len() >= need,
-            "w has {} elements, {n} rows of {k} at stride {stride} need {need}",
-            w.len()
-        );
-    }
+    rows("w", w.len(), n, k, stride);
     equal("the vector of n", of_n.len(), n);
     equal("the vector of k", of_k.len(), k);
+}
+
+/// [`strided`] for `m` vectors: `x` is `[m, k]`, `out` holds `m` rows of `n` elements, `out_stride` apart.
+#[track_caller]
+pub(crate) fn strided_gemm<T>(
+    w: &[T],
+    n: usize,
+    k: usize,
+    stride: usize,
+    m: usize,
+    x: &[f32],
+    out: &[f32],
+    out_stride: usize,
+) {
+    rows("w", w.len(), n, k, stride);
+    equal("x", x.len(), product(m, k));
+    rows("out", out.len(), m, n, out_stride);
+}
+
+/// `a` holds `m` rows of `n` elements, `a_stride` apart; `w` is as in [`strided`]; `out` is `[m, k]`.
+#[track_caller]
+pub(crate) fn strided_gevm<T>(
+    a: &[f32],
+    a_stride: usize,
+    m: usize,
+    w: &[T],
+    n: usize,
+    k: usize,
+    stride: usize,
+    out: &[f32],
+) {
+    rows("a", a.len(), m, n, a_stride);
+    rows("w", w.len(), n, k, stride);
+    equal("out", out.len(), product(m, k));
+}
+
+/// `len` elements hold `n` rows of `k`, `stride` apart.
+#[track_caller]
+fn rows(what: &str, len: usize, n: usize, k: usize, stride: usize) {
+    assert!(stride >= k, "stride {stride} of {what} is under {k}");
+    if n > 0 {
+        let need = product(n - 1, stride).checked_add(k).expect("a shape that fits in memory");
+        assert!(len >= need, "{what} has {len} elements, {n} rows of {k} at stride {stride} need {need}");
+    }
 }
 
 /// Two lengths that must agree.

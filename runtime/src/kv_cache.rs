@@ -1,8 +1,9 @@
 //! Keys and values of all past positions: `[slot][layer][kv_head][pos][head_dim_padded]`
 //!
-//! One head's positions are one contiguous matrix, so attention scores are a plain GEMV over it
-//! and the weighted sum of values a plain GEVM, both in ascending position. Rows are padded to 32
-//! elements. Grouped-query attention: arXiv:2305.13245 section 2.
+//! One head's positions are one contiguous matrix, so the attention scores of the query heads that
+//! share it are one GEMM over it and their weighted sums of values one GEVM, both in ascending
+//! position: every cached row is read once per group. Rows are padded to 32 elements.
+//! Grouped-query attention: arXiv:2305.13245 section 2.
 
 use ternlet_kernels::Kernels;
 
@@ -78,30 +79,52 @@ impl<'a> KvCache<'a> {
         }
     }
 
-    /// `scores[t] = query · key[t]` for the first `scores.len()` positions.
-    pub(crate) fn scores(&self, kernels: &Kernels, head: Head, query: &[f32], scores: &mut [f32]) {
-        let (n, k, stride) = (scores.len(), self.head_dim, self.stride);
+    /// `scores[h, t] = queries[h] · key[t]` for the first `n` positions.
+    ///
+    /// `queries`: `[group_size, head_dim]`; `scores`: `[group_size]` rows, `scores_stride` elements apart.
+    pub(crate) fn scores(
+        &self,
+        kernels: &Kernels,
+        head: Head,
+        n: usize,
+        queries: &[f32],
+        scores: &mut [f32],
+        scores_stride: usize,
+    ) {
+        let (k, stride) = (self.head_dim, self.stride);
+        let m = queries.len() / k;
         let rows = self.offset(head)..self.offset(head) + n * stride;
         match &self.storage {
             Storage::F16 { keys, .. } => {
-                kernels.gemv_f32_f16(&keys[rows], n, k, stride, query, scores);
+                kernels.gemm_f32_f16(&keys[rows], n, k, stride, m, queries, scores, scores_stride);
             }
             Storage::F32 { keys, .. } => {
-                kernels.gemv_f32_f32(&keys[rows], n, k, stride, query, scores);
+                kernels.gemm_f32_f32(&keys[rows], n, k, stride, m, queries, scores, scores_stride);
             }
         }
     }
 
-    /// `out = Σ_t weights[t] · value[t]`, in ascending position.
-    pub(crate) fn weighted_values(&self, kernels: &Kernels, head: Head, weights: &[f32], out: &mut [f32]) {
-        let (n, k, stride) = (weights.len(), self.head_dim, self.stride);
+    /// `out[h] = Σ_t weights[h, t] · value[t]` over the first `n` positions, in ascending order.
+    ///
+    /// `weights`: as `scores` in [`scores`](Self::scores); `out`: `[group_size, head_dim]`.
+    pub(crate) fn weighted_values(
+        &self,
+        kernels: &Kernels,
+        head: Head,
+        n: usize,
+        weights: &[f32],
+        weights_stride: usize,
+        out: &mut [f32],
+    ) {
+        let (k, stride) = (self.head_dim, self.stride);
+        let m = out.len() / k;
         let rows = self.offset(head)..self.offset(head) + n * stride;
         match &self.storage {
             Storage::F16 { values, .. } => {
-                kernels.gevm_f32_f16(weights, &values[rows], n, k, stride, out);
+                kernels.gevm_f32_f16(weights, weights_stride, m, &values[rows], n, k, stride, out);
             }
             Storage::F32 { values, .. } => {
-                kernels.gevm_f32_f32(weights, &values[rows], n, k, stride, out);
+                kernels.gevm_f32_f32(weights, weights_stride, m, &values[rows], n, k, stride, out);
             }
         }
     }

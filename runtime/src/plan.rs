@@ -22,6 +22,9 @@ const TEMPLATE_TEXT_BYTES: usize = 2048;
 /// Elements that a cached head is padded to, so that each cached row starts vector-aligned.
 const HEAD_ALIGN: u64 = 32;
 
+/// Elements that a row of attention scores is padded to, so that every head's starts vector-aligned.
+const SCORES_ALIGN: u64 = 16;
+
 /// Element type of cached keys and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KvType {
@@ -155,7 +158,7 @@ pub(crate) struct Sizes {
     pub(crate) rope: usize,
     /// `[n_workers, TILE_ROWS, max_batch]`.
     pub(crate) acc: usize,
-    /// `[n_workers, context]`.
+    /// `[n_workers, group_size, context]`, the context rounded up to [`SCORES_ALIGN`].
     pub(crate) scores: usize,
     /// `[max_logit_rows, dim]`, int8, for the high and again for the low plane; nothing without a head.
     pub(crate) head_x: usize,
@@ -252,6 +255,7 @@ impl Sizes {
         let (m, context) = (u64::from(o.max_batch), u64::from(o.context));
         let (workers, logit_rows) = (u64::from(o.n_workers), u64::from(o.max_logit_rows));
         let vocab = u64::from(config.vocab_size);
+        let group_size = u64::from(config.group_size());
         let head_dim = u64::from(config.head_dim);
         let head_dim_padded = head_dim.next_multiple_of(HEAD_ALIGN);
         let has_head = config.pooling.is_none();
@@ -282,7 +286,7 @@ impl Sizes {
             normed: mul(&[m, normed])?,
             rope: mul(&[m, head_dim / 2])?,
             acc: mul(&[workers, TILE_ROWS as u64, m])?,
-            scores: mul(&[workers, context])?,
+            scores: mul(&[workers, group_size, context.next_multiple_of(SCORES_ALIGN)])?,
             head_x: if has_head { mul(&[logit_rows, dim])? } else { 0 },
             output: mul(&[logit_rows, u64::from(config.output_dim())])?,
             candidates: if has_head { mul(&[vocab])? } else { 0 },

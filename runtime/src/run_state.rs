@@ -26,7 +26,7 @@ pub(crate) struct RunState<'a> {
     pub(crate) sin: &'a mut [f32],
     /// int32 sums of one tile, per worker `[TILE_ROWS, m]`.
     pub(crate) acc: &'a mut [i32],
-    /// Attention scores, per worker `[context]`.
+    /// Attention scores, per worker `[group_size, context]`, rows padded to whole reductions.
     pub(crate) scores: &'a mut [f32],
     /// High plane of the int8 head's input, `[logit rows, dim]`.
     pub(crate) head_high: &'a mut [i8],

@@ -43,30 +43,99 @@ impl Kernels {
         self.entries.gemv_f32_f16(w, n, k, stride, x, out);
     }
 
-    /// `out[c] = Σⱼ a[j] · w[j, c]`: a weighted sum of rows, such as attention weights × the V cache.
+    /// `out[t, j] = Σᵢ w[j, i] · x[t, i]`: [`gemv_f32_f32`](Self::gemv_f32_f32) for `m` vectors over the same rows, such as
+    /// the query heads that share a KV head (arXiv:2305.13245) over its keys.
     ///
     /// | arg      | shape    | unit / meaning                                                      |
     /// |----------|----------|---------------------------------------------------------------------|
-    /// | `a`      | `[n]`    | f32                                                                 |
     /// | `w`      | `[n, k]` | f32, rows `stride` elements apart (`stride >= k`)                   |
-    /// | `out`    | `[k]`    | f32, overwritten                                                    |
+    /// | `x`      | `[m, k]` | f32                                                                 |
+    /// | `out`    | `[m, n]` | f32, rows `out_stride` elements apart (`out_stride >= n`)           |
     ///
-    /// From zero, one fused multiply-add per row, `j` ascending. Allocates: no.
+    /// Equal to `m` GEMVs. Every row of `w` comes from memory once, whatever `m` is. Allocates: no.
     ///
     /// # Panics
-    /// If the slice lengths disagree with `n`, `k` and `stride`.
-    pub fn gevm_f32_f32(&self, a: &[f32], w: &[f32], n: usize, k: usize, stride: usize, out: &mut [f32]) {
-        shape::strided(w, n, k, stride, a, out);
-        self.entries.gevm_f32_f32(a, w, n, k, stride, out);
+    /// If the slice lengths disagree with `n`, `k`, `m` and the strides.
+    pub fn gemm_f32_f32(
+        &self,
+        w: &[f32],
+        n: usize,
+        k: usize,
+        stride: usize,
+        m: usize,
+        x: &[f32],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        shape::strided_gemm(w, n, k, stride, m, x, out, out_stride);
+        self.entries.gemm_f32_f32(w, n, k, stride, m, x, out, out_stride);
+    }
+
+    /// [`gemm_f32_f32`](Self::gemm_f32_f32) with IEEE binary16 weights, widened exactly.
+    ///
+    /// # Panics
+    /// If the slice lengths disagree with `n`, `k`, `m` and the strides.
+    pub fn gemm_f32_f16(
+        &self,
+        w: &[u16],
+        n: usize,
+        k: usize,
+        stride: usize,
+        m: usize,
+        x: &[f32],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        shape::strided_gemm(w, n, k, stride, m, x, out, out_stride);
+        self.entries.gemm_f32_f16(w, n, k, stride, m, x, out, out_stride);
+    }
+
+    /// `out[t, c] = Σⱼ a[t, j] · w[j, c]`: weighted sums of the same rows, such as the attention weights of a group of
+    /// query heads × the V cache of their KV head.
+    ///
+    /// | arg      | shape    | unit / meaning                                                      |
+    /// |----------|----------|---------------------------------------------------------------------|
+    /// | `a`      | `[m, n]` | f32, rows `a_stride` elements apart (`a_stride >= n`)               |
+    /// | `w`      | `[n, k]` | f32, rows `stride` elements apart (`stride >= k`)                   |
+    /// | `out`    | `[m, k]` | f32, overwritten                                                    |
+    ///
+    /// From zero, one fused multiply-add per row, `j` ascending. Every row of `w` comes from memory once, whatever `m`
+    /// is. Allocates: no.
+    ///
+    /// # Panics
+    /// If the slice lengths disagree with `n`, `k`, `m` and the strides.
+    pub fn gevm_f32_f32(
+        &self,
+        a: &[f32],
+        a_stride: usize,
+        m: usize,
+        w: &[f32],
+        n: usize,
+        k: usize,
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        shape::strided_gevm(a, a_stride, m, w, n, k, stride, out);
+        self.entries.gevm_f32_f32(a, a_stride, m, w, n, k, stride, out);
     }
 
     /// [`gevm_f32_f32`](Self::gevm_f32_f32) with IEEE binary16 rows, widened exactly.
     ///
     /// # Panics
-    /// If the slice lengths disagree with `n`, `k` and `stride`.
-    pub fn gevm_f32_f16(&self, a: &[f32], w: &[u16], n: usize, k: usize, stride: usize, out: &mut [f32]) {
-        shape::strided(w, n, k, stride, a, out);
-        self.entries.gevm_f32_f16(a, w, n, k, stride, out);
+    /// If the slice lengths disagree with `n`, `k`, `m` and the strides.
+    pub fn gevm_f32_f16(
+        &self,
+        a: &[f32],
+        a_stride: usize,
+        m: usize,
+        w: &[u16],
+        n: usize,
+        k: usize,
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        shape::strided_gevm(a, a_stride, m, w, n, k, stride, out);
+        self.entries.gevm_f32_f16(a, a_stride, m, w, n, k, stride, out);
     }
 
     /// `Σᵢ x[i]²` in the module's order, products fused: the reduction of `RMSNorm` (arXiv:1910.07467).

@@ -1,6 +1,6 @@
 //! Armv8.0 Advanced SIMD: Cortex-A53, A72 and everything later.
 
-use super::{elementwise, gemv_float, gevm, reduce};
+use super::{elementwise, gemm_float, gemv_float, gevm, reduce};
 use crate::dispatch::Entries;
 use crate::scalar;
 
@@ -18,6 +18,8 @@ pub(crate) const ENTRIES: Entries = Entries {
     gemv_f32_f32: gemv_float::gemv_f32_f32,
     gemv_f32_bf16: gemv_float::gemv_f32_bf16,
     gemv_f32_f16: gemv_float::gemv_f32_f16,
+    gemm_f32_f32: gemm_float::gemm_f32_f32,
+    gemm_f32_f16: gemm_float::gemm_f32_f16,
     gevm_f32_f32: gevm::gevm_f32_f32,
     gevm_f32_f16: gevm::gevm_f32_f16,
     sum_squares: reduce::sum_squares,

@@ -48,7 +48,7 @@ pub(super) fn f16_lanes([low, high]: [uint16x8_t; 2]) -> Lanes {
 /// `wide` turns the registers of sixteen weights into f32, `widen` one weight.
 #[inline]
 #[target_feature(enable = "neon")]
-fn gemv<T: Copy, V>(
+pub(super) fn gemv<T: Copy, V>(
     w: &[T],
     n: usize,
     k: usize,

@@ -100,6 +100,30 @@ load! {
     [f32; 16] => [float32x4_t; 4], AlignedTo4;
 }
 
+/// Sixteen f32 that are read and written in registers.
+pub(super) trait Store: Load<Vector = [float32x4_t; 4]> {
+    /// Overwrites all of `self`.
+    fn store(&mut self, v: [float32x4_t; 4]);
+}
+
+impl Store for Aligned<[f32; 16]> {
+    #[inline(always)]
+    fn store(&mut self, v: [float32x4_t; 4]) {
+        const { assert!(size_of::<Self>() == size_of::<[float32x4_t; 4]>() && align_of::<Self>() == 16) };
+        // SAFETY: the reference is valid for the vectors' bytes and its type is aligned to 16.
+        unsafe { core::ptr::from_mut(self).cast::<[float32x4_t; 4]>().write(v) }
+    }
+}
+
+impl Store for [f32; 16] {
+    #[inline(always)]
+    fn store(&mut self, v: [float32x4_t; 4]) {
+        for (quad, v) in self.as_chunks_mut().0.iter_mut().zip(v) {
+            store_f32x4(quad, v);
+        }
+    }
+}
+
 /// Writes four f32 at their own alignment.
 #[inline(always)]
 pub(super) fn store_f32x4(out: &mut [f32; 4], v: float32x4_t) {

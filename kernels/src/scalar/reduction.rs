@@ -16,12 +16,56 @@ pub(super) fn gemv_f32_f16(w: &[u16], _n: usize, k: usize, stride: usize, x: &[f
     gemv(w, k, stride, x, out, f16_to_f32);
 }
 
-pub(super) fn gevm_f32_f32(a: &[f32], w: &[f32], _n: usize, k: usize, stride: usize, out: &mut [f32]) {
-    gevm(a, w, k, stride, out, |w| w);
+pub(super) fn gemm_f32_f32(
+    w: &[f32],
+    n: usize,
+    k: usize,
+    stride: usize,
+    m: usize,
+    x: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    gemm(w, n, k, stride, m, x, out, out_stride, |w| w);
 }
 
-pub(super) fn gevm_f32_f16(a: &[f32], w: &[u16], _n: usize, k: usize, stride: usize, out: &mut [f32]) {
-    gevm(a, w, k, stride, out, f16_to_f32);
+pub(super) fn gemm_f32_f16(
+    w: &[u16],
+    n: usize,
+    k: usize,
+    stride: usize,
+    m: usize,
+    x: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    gemm(w, n, k, stride, m, x, out, out_stride, f16_to_f32);
+}
+
+pub(super) fn gevm_f32_f32(
+    a: &[f32],
+    a_stride: usize,
+    m: usize,
+    w: &[f32],
+    n: usize,
+    k: usize,
+    stride: usize,
+    out: &mut [f32],
+) {
+    gevm(a, a_stride, m, w, n, k, stride, out, |w| w);
+}
+
+pub(super) fn gevm_f32_f16(
+    a: &[f32],
+    a_stride: usize,
+    m: usize,
+    w: &[u16],
+    n: usize,
+    k: usize,
+    stride: usize,
+    out: &mut [f32],
+) {
+    gevm(a, a_stride, m, w, n, k, stride, out, f16_to_f32);
 }
 
 pub(super) fn sum_squares(x: &[f32]) -> f32 {
@@ -34,11 +78,39 @@ fn gemv<T: Copy>(w: &[T], k: usize, stride: usize, x: &[f32], out: &mut [f32], w
     }
 }
 
-fn gevm<T: Copy>(a: &[f32], w: &[T], k: usize, stride: usize, out: &mut [f32], widen: impl Fn(T) -> f32) {
+fn gemm<T: Copy>(
+    w: &[T],
+    n: usize,
+    k: usize,
+    stride: usize,
+    m: usize,
+    x: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+    widen: impl Fn(T) -> f32,
+) {
+    for t in 0..m {
+        gemv(w, k, stride, &x[t * k..][..k], &mut out[t * out_stride..][..n], &widen);
+    }
+}
+
+fn gevm<T: Copy>(
+    a: &[f32],
+    a_stride: usize,
+    m: usize,
+    w: &[T],
+    n: usize,
+    k: usize,
+    stride: usize,
+    out: &mut [f32],
+    widen: impl Fn(T) -> f32,
+) {
     out.fill(0.0);
-    for (j, a) in a.iter().enumerate() {
-        for (out, w) in out.iter_mut().zip(&w[j * stride..][..k]) {
-            *out = fma(*a, widen(*w), *out);
+    for t in 0..m {
+        for j in 0..n {
+            for (out, w) in out[t * k..][..k].iter_mut().zip(&w[j * stride..][..k]) {
+                *out = fma(a[t * a_stride + j], widen(*w), *out);
+            }
         }
     }
 }

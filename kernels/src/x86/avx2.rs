@@ -7,6 +7,7 @@ use crate::dispatch::Entries;
 use crate::scalar;
 
 mod elementwise;
+mod gemm_float;
 mod gemm_i8_i2;
 mod gemv_float;
 mod gemv_i16_i8;
@@ -26,6 +27,8 @@ pub(crate) const ENTRIES: Entries = Entries {
     gemv_f32_f32: gemv_float::gemv_f32_f32,
     gemv_f32_bf16: gemv_float::gemv_f32_bf16,
     gemv_f32_f16: gemv_float::gemv_f32_f16,
+    gemm_f32_f32: gemm_float::gemm_f32_f32,
+    gemm_f32_f16: gemm_float::gemm_f32_f16,
     gevm_f32_f32: gevm::gevm_f32_f32,
     gevm_f32_f16: gevm::gevm_f32_f16,
     sum_squares: gemv_float::sum_squares,

@@ -90,25 +90,70 @@ fn a_tail_touches_only_its_own_lanes() {
     }
 }
 
-#[test]
-fn gevm_equals_scalar_for_both_cache_types() {
+/// Numbers of vectors that share rows: every remainder of four, and groups of real models.
+const M: [usize; 7] = [0, 1, 2, 3, 4, 5, 7];
+
+type Gemm<T> = fn(&Kernels, &[T], usize, usize, usize, usize, &[f32], &mut [f32], usize);
+
+fn check_gemm<T: Copy + Default>(gemm: Gemm<T>, gemv: Gemv<T>, narrow: fn(&[f32]) -> Vec<T>) {
     for_each_matrix(|random, n, k, stride, shift| {
-        let a = random.vector(n, Random::mixed);
-        let w = random.vector(n * stride, Random::mixed);
-        let half = to_f16(&w);
-        let (mut expected, mut expected_half) = (vec![0.0; k], vec![0.0; k]);
-        scalar().gevm_f32_f32(&a, &w, n, k, stride, &mut expected);
-        scalar().gevm_f32_f16(&a, &half, n, k, stride, &mut expected_half);
-        let (w, half) = (Buffer::shifted(&w, shift), Buffer::shifted(&half, shift));
-        for kernels in all() {
-            let what = format!("{kernels:?} n {n} k {k} stride {stride} shift {shift}");
-            let mut out = Buffer::shifted(&vec![f32::NAN; k], shift);
-            kernels.gevm_f32_f32(&a, &w, n, k, stride, &mut out);
-            assert_same_bits(&out, &expected, &what);
-            kernels.gevm_f32_f16(&a, &half, n, k, stride, &mut out);
-            assert_same_bits(&out, &expected_half, &what);
+        // More rows than the kernels' tiles hold.
+        let n = if k <= 33 { n * 9 } else { n };
+        let w = narrow(&random.vector(n * stride, Random::mixed));
+        for m in M {
+            let x = random.vector(m * k, Random::mixed);
+            let (w, x) = (Buffer::shifted(&w, shift), Buffer::shifted(&x, shift));
+            let out_stride = n + shift;
+            let mut expected = vec![9.0; m * out_stride];
+            for t in 0..m {
+                let out = &mut expected[t * out_stride..][..n];
+                gemv(scalar(), &w, n, k, stride, &x[t * k..][..k], out);
+            }
+            for kernels in all() {
+                let mut out = vec![9.0; m * out_stride];
+                gemm(kernels, &w, n, k, stride, m, &x, &mut out, out_stride);
+                let what = format!("{kernels:?} n {n} k {k} m {m} stride {stride} shift {shift}");
+                assert_same_bits(&out, &expected, &what);
+            }
         }
     });
+}
+
+#[test]
+fn gemm_equals_gemv_by_gemv_and_leaves_the_gaps_alone() {
+    check_gemm(Kernels::gemm_f32_f32, Kernels::gemv_f32_f32, <[f32]>::to_vec);
+    check_gemm(Kernels::gemm_f32_f16, Kernels::gemv_f32_f16, to_f16);
+}
+
+type Gevm<T> = fn(&Kernels, &[f32], usize, usize, &[T], usize, usize, usize, &mut [f32]);
+
+fn check_gevm<T: Copy + Default>(gevm: Gevm<T>, narrow: fn(&[f32]) -> Vec<T>) {
+    for_each_matrix(|random, n, k, stride, shift| {
+        let n = if k <= 33 { n * 9 } else { n };
+        let w = narrow(&random.vector(n * stride, Random::mixed));
+        for m in M {
+            let a_stride = n + shift;
+            let a = random.vector(m * a_stride, Random::mixed);
+            let mut expected = vec![0.0; m * k];
+            for t in 0..m {
+                let (a, out) = (&a[t * a_stride..][..n], &mut expected[t * k..][..k]);
+                gevm(scalar(), a, n, 1, &w, n, k, stride, out);
+            }
+            let w = Buffer::shifted(&w, shift);
+            for kernels in all() {
+                let mut out = Buffer::shifted(&vec![f32::NAN; m * k], shift);
+                gevm(kernels, &a, a_stride, m, &w, n, k, stride, &mut out);
+                let what = format!("{kernels:?} n {n} k {k} m {m} stride {stride} shift {shift}");
+                assert_same_bits(&out, &expected, &what);
+            }
+        }
+    });
+}
+
+#[test]
+fn gevm_equals_scalar_sum_by_sum_for_every_cache_type() {
+    check_gevm(Kernels::gevm_f32_f32, <[f32]>::to_vec);
+    check_gevm(Kernels::gevm_f32_f16, to_f16);
 }
 
 #[test]
@@ -117,7 +162,7 @@ fn gevm_adds_rows_in_ascending_order() {
     let w = [1e8, 1.0, -1e8];
     for kernels in all() {
         let mut out = [9.0];
-        kernels.gevm_f32_f32(&[1.0; 3], &w, 3, 1, 1, &mut out);
+        kernels.gevm_f32_f32(&[1.0; 3], 3, 1, &w, 3, 1, 1, &mut out);
         assert_eq!(out, [0.0], "{kernels:?}");
     }
 }

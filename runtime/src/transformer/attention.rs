@@ -14,7 +14,7 @@ impl<'a> Transformer<'a> {
         let (eps, linear_eps) = norm_eps(config);
         let (m, dim, head_dim) = (rows.len(), config.dim as usize, config.head_dim as usize);
         let (q_dim, kv_dim) = (config.q_dim() as usize, config.kv_dim() as usize);
-        let (n_heads, group_size) = (config.n_heads as usize, config.group_size() as usize);
+        let (n_kv_heads, group_size) = (config.n_kv_heads as usize, config.group_size() as usize);
         let qkv_dim = q_dim + 2 * kv_dim;
         let s = &mut self.state;
 
@@ -56,17 +56,20 @@ impl<'a> Transformer<'a> {
             }
         }
 
-        // Softmax attention, one (row, head) at a time: arXiv:1706.03762 section 3.2.1.
+        // Softmax attention, arXiv:1706.03762 section 3.2.1: one row and the query heads of one KV head at a time.
         let (cache, qkv) = (&self.cache, &*qkv);
-        let heads = RowsMut::new(&mut s.xb[..m * q_dim], head_dim);
-        for_each_row(parallel, heads, s.scores, |i, out, scores| {
-            let (t, h) = (i / n_heads, i % n_heads);
-            let head = Head { slot: rows[t].slot as usize, layer: l, kv_head: h / group_size };
-            let scores = &mut scores[..=rows[t].pos as usize];
-            let query = &qkv[t * qkv_dim + h * head_dim..][..head_dim];
-            cache.scores(kernels, head, query, scores);
-            kernels.softmax(scores);
-            cache.weighted_values(kernels, head, scores, out);
+        let group_dim = group_size * head_dim;
+        let groups = RowsMut::new(&mut s.xb[..m * q_dim], group_dim);
+        for_each_row(parallel, groups, s.scores, |i, out, scores| {
+            let (t, kv_head) = (i / n_kv_heads, i % n_kv_heads);
+            let head = Head { slot: rows[t].slot as usize, layer: l, kv_head };
+            let (n, stride) = (rows[t].pos as usize + 1, scores.len() / group_size);
+            let queries = &qkv[t * qkv_dim + kv_head * group_dim..][..group_dim];
+            cache.scores(kernels, head, n, queries, scores, stride);
+            for scores in scores.chunks_exact_mut(stride) {
+                kernels.softmax(&mut scores[..n]);
+            }
+            cache.weighted_values(kernels, head, n, scores, stride, out);
         });
 
         // Output projection, back onto the residual stream.

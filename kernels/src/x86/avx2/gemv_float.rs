@@ -40,7 +40,7 @@ pub(super) fn sum_squares(x: &[f32]) -> f32 {
 /// `wide` reads eight weights as f32, `widen` one.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn gemv<T: Copy>(
+pub(super) fn gemv<T: Copy>(
     w: &[T],
     n: usize,
     k: usize,
