@@ -3,6 +3,7 @@
 
 pub mod against;
 pub mod error;
+pub mod export;
 pub mod footprint;
 pub mod hub;
 pub mod import;

@@ -27,4 +27,5 @@ pub use contents::{Contents, TensorEntry, parse};
 pub use fields::Fields;
 pub use i2s_order::I2sOrder;
 pub use model::{FileBytes, Gguf, open};
+pub use names::tensor_stem;
 pub use value::{List, Value};

@@ -2,30 +2,52 @@
 //!
 //! Shapes are real, weights are noise: trits uniform, norms near 1, scales such that activations keep unit size through
 //! the layers. Every row comes from its own counter-based stream, so the same seed gives the same file on every machine.
+//! [`Knobs`] set what random weights do not show: the share of zeros that relu² leaves, and a logit that stands out.
+
+mod knobs;
+mod shapes;
+mod stream;
 
 use half::bf16;
 use ternlet_kernels::layout::i2;
 use ternlet_runtime::Config;
-use ternlet_runtime::config::{HiddenAct, SamplingDefaults};
 use ternlet_runtime::format::{ExpectedTensor, Layout, Role};
 
 use super::rope::{RopeScaling, rope_inv_freq};
 use super::source::{Source, TernaryRows};
 use crate::error::Error;
+use knobs::{N_BIAS, Settings};
+use stream::Stream;
+
+pub use knobs::Knobs;
+pub use shapes::{SHAPE_NAMES, shape, shape_2b4t, shape_125m};
 
 /// A generator in the place of a checkpoint.
 #[derive(Debug, Clone)]
 pub struct Synth {
     config: Config,
     rope_scaling: RopeScaling,
+    settings: Settings,
     seed: u64,
 }
 
 impl Synth {
     /// Random weights of the shape `config`, which must have passed its check.
+    ///
+    /// # Panics
+    /// Never: only knobs can ask for too much.
     #[must_use]
-    pub const fn new(config: Config, seed: u64) -> Self {
-        Self { config, rope_scaling: RopeScaling::None, seed }
+    pub fn new(config: Config, seed: u64) -> Self {
+        let settings = Settings::new(&config, Knobs::default()).expect("no knob is set");
+        Self { config, rope_scaling: RopeScaling::None, settings, seed }
+    }
+
+    /// The same with `knobs` set.
+    ///
+    /// # Errors
+    /// A shape that does not allow it, or a share out of range.
+    pub fn with_knobs(self, knobs: Knobs) -> Result<Self, Error> {
+        Ok(Self { settings: Settings::new(&self.config, knobs)?, ..self })
     }
 
     /// The same with scaled rotary frequencies.
@@ -42,55 +64,6 @@ impl Synth {
         }
         Stream(key.next())
     }
-}
-
-/// The shape of microsoft/bitnet-b1.58-2B-4T.
-#[must_use]
-pub fn shape_2b4t() -> Config {
-    Config {
-        name: name("synth-2b4t"),
-        dim: 2560,
-        hidden_dim: 6912,
-        n_layers: 30,
-        n_heads: 20,
-        n_kv_heads: 5,
-        head_dim: 128,
-        vocab_size: 128_256,
-        max_seq_len: 4096,
-        rope_theta: 500_000.0,
-        ..shape_125m()
-    }
-}
-
-/// A small shape that public engines were measured with: 104 million ternary weights.
-#[must_use]
-pub fn shape_125m() -> Config {
-    Config {
-        name: name("synth-125m"),
-        dim: 768,
-        hidden_dim: 3072,
-        n_layers: 11,
-        n_heads: 12,
-        n_kv_heads: 12,
-        head_dim: 64,
-        vocab_size: 32_000,
-        max_seq_len: 2048,
-        norm_eps: 1e-5,
-        hidden_act: HiddenAct::Relu2,
-        has_sub_norms: true,
-        has_qk_norm: false,
-        linear_norm_eps: None,
-        tied_embedding: true,
-        pooling: None,
-        rope_theta: 10_000.0,
-        bos_token_id: None,
-        eos_token_ids: heapless::Vec::new(),
-        sampling: SamplingDefaults::default(),
-    }
-}
-
-fn name(text: &str) -> heapless::String<{ ternlet_runtime::config::MAX_NAME_BYTES }> {
-    text.chars().collect()
 }
 
 impl Source for Synth {
@@ -111,7 +84,9 @@ impl Source for Synth {
             return Ok(rope_inv_freq(self.config.rope_theta, self.config.head_dim, self.rope_scaling));
         }
         let mut stream = self.stream(tensor, 0);
-        Ok((0..tensor.k).map(|_| 1.0 + 0.1 * stream.unit()).collect())
+        let mut norm: Vec<f32> = (0..tensor.k).map(|_| 1.0 + 0.1 * stream.unit()).collect();
+        self.settings.shape_norm(&self.config, tensor, &mut stream, &mut norm);
+        Ok(norm)
     }
 
     fn table_rows(
@@ -119,18 +94,32 @@ impl Source for Synth {
         tensor: &ExpectedTensor,
         visit: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        // Uniform on ±amplitude has a third of its square as variance: logits get a standard deviation of about 3.
-        let amplitude = 3.0 * (3.0 / width(tensor.k)).sqrt();
+        // Without knobs logits get a standard deviation of about 3.
+        let amplitude = self.settings.embedding_amplitude();
+        let rows_of = match tensor.role {
+            Role::LmHead if self.settings.head_is_embedding() => {
+                ExpectedTensor { role: Role::TokenEmbedding, ..*tensor }
+            }
+            _ => *tensor,
+        };
         let mut bytes = Vec::new();
         for row in 0..tensor.n {
-            let mut stream = self.stream(tensor, row);
+            let mut stream = self.stream(&rows_of, row);
             bytes.clear();
             bytes.extend((0..tensor.k).flat_map(|_| bf16::from_f32(amplitude * stream.unit()).to_le_bytes()));
+            if self.settings.has_bias() {
+                bytes[..2 * N_BIAS].as_chunks_mut().0.fill(bf16::from_f32(amplitude).to_le_bytes());
+            }
             visit(&bytes)?;
         }
         Ok(())
     }
 }
+
+/// A byte of four trits that are -1.
+const MINUS_BYTE: u8 = 0b11_00_00_00;
+
+const _: () = assert!(N_BIAS == i2::BLOCK);
 
 /// The rows of one random matrix.
 struct SynthRows<'a> {
@@ -147,12 +136,33 @@ impl TernaryRows for SynthRows<'_> {
 
     fn pack_row(&mut self, row: usize, packed: &mut [u8]) -> Result<(), Error> {
         let mut stream = self.synth.stream(&self.tensor, row as u64);
-        for eight in packed.chunks_mut(8) {
-            for (byte, random) in eight.iter_mut().zip(stream.next().to_le_bytes()) {
+        if self.synth.settings.is_plain() {
+            for eight in packed.chunks_mut(8) {
+                for (byte, random) in eight.iter_mut().zip(stream.next().to_le_bytes()) {
+                    *byte = self.codes[usize::from(random)];
+                }
+            }
+        } else {
+            // Bytes above the last whole 81 would make -1 more frequent than +1, and shift all sums of a matrix alike.
+            let mut fair = core::iter::repeat_with(|| stream.next().to_le_bytes())
+                .flatten()
+                .filter(|random| *random < 243);
+            for (byte, random) in packed.iter_mut().zip(&mut fair) {
                 *byte = self.codes[usize::from(random)];
             }
         }
         clear_padding(packed, usize::try_from(self.tensor.k).expect("at most MAX_DIM"));
+        if self.synth.settings.has_bias() {
+            match self.tensor.role {
+                // The bias of every gate: one block of -1.
+                Role::WGate => packed[..i2::BLOCK_BYTES].fill(MINUS_BYTE),
+                // Nothing is added to what stands for the bias.
+                Role::Wo | Role::WDown if row < N_BIAS => {
+                    packed.fill(i2::ZERO_BYTE);
+                }
+                _ => {}
+            }
+        }
         Ok(())
     }
 }
@@ -186,27 +196,6 @@ fn clear_padding(packed: &mut [u8], k: usize) {
 #[expect(clippy::cast_precision_loss, reason = "at most MAX_DIM, exact in f32")]
 const fn width(k: u64) -> f32 {
     k as f32
-}
-
-/// `SplitMix64` (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
-#[derive(Debug, Clone)]
-struct Stream(u64);
-
-impl Stream {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Uniform in [-1, 1), from 16 bits: as fine as a bf16 can show.
-    fn unit(&mut self) -> f32 {
-        let random = self.next().to_le_bytes();
-        let sixteen = i16::from_le_bytes([random[6], random[7]]);
-        f32::from(sixteen) / 32768.0
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::blocks::FloatBlocks;
 use super::config::{Architecture, Shape};
 use super::contents::{Contents, parse};
 use super::i2s_order::{self, FeedForward, I2sOrder};
-use super::names::stem;
+use super::names::tensor_stem;
 use super::tensor_type::TensorType;
 use super::ternary::{Form, RowOrder, Rows, TernaryBlocks, TernaryMatrix};
 use super::tokenizer;
@@ -218,7 +218,7 @@ impl<B: FileBytes> Gguf<B> {
 
     /// Finds the stored tensor and checks its shape and type.
     fn check(&self, tensor: &ExpectedTensor, used: &mut BTreeSet<String>) -> Result<(), Error> {
-        let Some(stem) = stem(tensor) else { return Ok(()) };
+        let Some(stem) = tensor_stem(tensor) else { return Ok(()) };
         let name = format!("{stem}.weight");
         let stored = self.tensor(&name)?;
         used.insert(name.clone());
@@ -441,7 +441,7 @@ impl<B: FileBytes> Source for Gguf<B> {
 
 /// The name of a tensor that the file holds.
 fn weight_name(tensor: &ExpectedTensor) -> String {
-    stem(tensor).map_or_else(|| tensor.role.name().into(), |stem| format!("{stem}.weight"))
+    tensor_stem(tensor).map_or_else(|| tensor.role.name().into(), |stem| format!("{stem}.weight"))
 }
 
 /// Rows and columns as indices; every dimension of a checked config fits.

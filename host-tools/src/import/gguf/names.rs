@@ -2,8 +2,10 @@
 
 use ternlet_runtime::format::{ExpectedTensor, Role};
 
-/// The name of `tensor` without its last part, `.weight` or `.scale`; `None` for one that files do not hold.
-pub(super) fn stem(tensor: &ExpectedTensor) -> Option<String> {
+/// The name of `tensor` in GGUF files, without its last part (`.weight` or `.scale`); `None` for one that they do not
+/// hold.
+#[must_use]
+pub fn tensor_stem(tensor: &ExpectedTensor) -> Option<String> {
     let within_layer = match tensor.role {
         Role::TokenEmbedding => return Some("token_embd".into()),
         Role::FinalNorm => return Some("output_norm".into()),
