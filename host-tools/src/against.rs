@@ -67,7 +67,8 @@ pub fn compare(
         let name = tensor_name(&tensor);
         match tensor.kind {
             TensorKind::Ternary => {
-                let matrix = matrix::compare(&entry, bytes, source, &tensor, &name, &mut differences)?;
+                let matrix =
+                    matrix::compare(&entry, &model.ternary(index), source, &tensor, &name, &mut differences)?;
                 statistics.matrices.push(matrix);
             }
             TensorKind::Vector => {
@@ -111,8 +112,8 @@ fn compare_table(
         differences.add(format!("{name}: expected {}, found {}", stored.name(), entry.layout.name()));
         return Ok(Vec::new());
     }
-    let row_bytes = usize::try_from(entry.layout.row_bytes(entry.k)).expect("within the file");
-    let mut rows = bytes.chunks_exact(row_bytes).enumerate();
+    let row_bytes = entry.length / entry.n;
+    let mut rows = bytes.chunks_exact(usize::try_from(row_bytes).expect("within the file")).enumerate();
     let mut quantised = I8Rows::new(stored);
     let mut unequal = None;
     source.table_rows(tensor, &mut |expected| {

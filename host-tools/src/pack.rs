@@ -3,7 +3,9 @@
 //! A [`Source`] hands out rows, the `ModelWriter` lays them down as `runtime/FORMAT.md` says, and
 //! [`pack`] drives one into the other with memory for a few matrices, whatever the model's size.
 
+mod convert;
 mod i8_table;
+mod layouts;
 mod packer;
 mod rope;
 mod self_test;
@@ -12,7 +14,9 @@ pub mod synth;
 mod ternary_ahead;
 mod writer;
 
+pub use convert::{from_i2_rows, i2_rows};
 pub use i8_table::I8Rows;
+pub use layouts::{Layouts, Placement, TERNARY_ROLES, Target};
 pub use packer::{HeadForm, PackRequest, file_bytes, pack};
 pub use rope::{RopeScaling, rope_inv_freq};
 pub use source::{Source, TernaryRows};

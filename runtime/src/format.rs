@@ -21,7 +21,7 @@ pub use config_record::{CONFIG_RECORD_BYTES, decode_config, encode_config};
 pub use directory::{Directory, ENTRY_BYTES, NO_LAYER, Role, TensorEntry};
 pub use error::LoadError;
 pub use header::{HEADER_BYTES, Header, MAGIC, VERSION};
-pub use layout::Layout;
+pub use layout::{Layout, Order};
 pub use schedule::{ExpectedTensor, Schedule, TensorKind};
 pub use sections::{MAX_SECTIONS, SECTION_ENTRY_BYTES, SectionEntry, SectionId, Sections, section_table_end};
 pub use self_test::{MAX_SELF_TEST_IDS, SELF_TEST_HEAD_BYTES, SelfTest, encode_self_test_head};

@@ -20,6 +20,7 @@ mod plan;
 mod run_state;
 mod sampler;
 mod session;
+mod skip;
 pub mod tokenizer;
 mod transformer;
 // In the folder `std`, but not by that name: a module `std` would hide the library.
@@ -38,11 +39,15 @@ pub use format::LoadError;
 pub use hosted::{ModelFile, Releasing, Terminal, ThreadPool};
 pub use logits_hash::LogitsHash;
 pub use model::{Layer, Linear, Model, Table, Ternary};
-pub use parallel::{Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_ranges, for_each_row};
+pub use parallel::{
+    Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_groups, for_column_ranges, for_each_row,
+    for_ranges,
+};
 pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
 pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};
 pub use session::{
     DecodeCounts, LOOKUP_ROWS, LookupError, SelfTestError, SelfTestReport, Session, SessionError,
 };
+pub use skip::{SkipCounts, SkipLimits};
 pub use tokenizer::{Before, EncodeError, SinkFull, Specials, StreamDecoder, Tokenizer, TokenizerError};
 pub use transformer::{ForwardError, Row, Transformer};

@@ -218,10 +218,16 @@ impl<'a> Model<'a> {
         cast_slice(self.tensor(index).1).expect("tensors are 64-byte aligned")
     }
 
-    fn ternary(&self, index: u32) -> Ternary<'a> {
+    /// The ternary matrix at `index` (file order).
+    ///
+    /// # Panics
+    /// If there is no such tensor, or it is not ternary.
+    #[must_use]
+    pub fn ternary(&self, index: u32) -> Ternary<'a> {
         let (entry, bytes) = self.tensor(index);
         let dim = |value: u64| usize::try_from(value).expect("at most MAX_DIM");
-        Ternary { n: dim(entry.n), k: dim(entry.k), scale: entry.scale, layout: entry.layout, bytes }
+        let layout = entry.layout.ternary().expect("a ternary layout");
+        Ternary { n: dim(entry.n), k: dim(entry.k), scale: entry.scale, layout, order: entry.order, bytes }
     }
 
     fn table(&self, index: u32) -> Table<'a> {

@@ -2,9 +2,11 @@
 //!
 //! Every float reduction stays on one worker (design rule: bits do not depend on the split).
 
+mod columns;
 mod linear;
 
-pub(crate) use linear::{Inputs, linear, quantise_inputs};
+pub(crate) use columns::{MAX_JOINED_ROWS, linear_columns, outputs_per_tile};
+pub(crate) use linear::{Inputs, linear, linear_rows, quantise_inputs};
 
 use core::ops::Range;
 
@@ -14,8 +16,7 @@ use crate::model::Table;
 use crate::parallel::{Parallel, for_column_ranges};
 use crate::plan::TILE_ROWS;
 
-/// Output rows of a linear layer come in multiples of this, so that a worker's share fills the
-/// kernels' row tiles.
+/// Logits of a worker's share come in multiples of this, so that it fills the kernels' row tiles.
 const ROW_GRAIN: usize = 16;
 
 /// `out[i] = weight[i] · x[i] / sqrt(mean(x²) + eps)`: RMSNorm, arXiv:1910.07467 section 4.

@@ -6,8 +6,8 @@
 //! sums anywhere).
 //!
 //! The rest of this module hands each range its own piece of the outputs: [`for_each_row`] by row,
-//! [`for_column_ranges`] by columns of a row-major matrix. That split is the module's one unsafe
-//! idea.
+//! [`for_column_ranges`] and [`for_column_groups`] by columns of a row-major matrix,
+//! [`for_ranges`] none but the worker's own. That split is the module's one unsafe idea.
 
 #![expect(unsafe_code, reason = "labelled room: the disjoint row and column split of outputs")]
 
@@ -255,6 +255,77 @@ pub fn for_column_ranges<T: Send, S: Send>(
     });
 }
 
+/// Calls `body(group, columns, scratch)` over disjoint column ranges that cover `groups`, ranges of columns of
+/// `out: [len / n, n]`. No range reaches into two groups.
+///
+/// Ranges start at multiples of `grain` from the first column of their group and are multiples of `grain` long, but for
+/// the last of a group; `scratch` as in [`for_each_row`].
+///
+/// # Panics
+/// If `n` is 0 or does not divide the length of `out`, `grain` is 0, the groups do not ascend within `n`, or `scratch`
+/// does not split evenly.
+pub fn for_column_groups<T: Send, S: Send>(
+    parallel: &dyn Parallel,
+    grain: usize,
+    groups: &[Range<usize>],
+    out: &mut [T],
+    n: usize,
+    scratch: &mut [S],
+    body: impl Fn(usize, ColumnRange<'_, T>, &mut [S]) + Sync,
+) {
+    assert!(n > 0 && out.len().is_multiple_of(n) && grain > 0, "columns must tile the output");
+    let (mut end, mut n_grains) = (0, 0);
+    for group in groups {
+        assert!(end <= group.start && group.start <= group.end, "groups of columns must ascend");
+        end = group.end;
+        n_grains += group.len().div_ceil(grain);
+    }
+    assert!(end <= n, "groups of columns end at {end} of {n}");
+    let m = out.len() / n;
+    let out = Shared(out.as_mut_ptr());
+    let scratch = PerWorker::new(scratch, parallel.n_workers());
+    parallel.run(n_grains, 1, &|worker, grains| {
+        assert!(grains.end <= n_grains);
+        // SAFETY: a worker index is used by one thread at a time.
+        let own = unsafe { scratch.piece(worker) };
+        let mut first_grain = 0;
+        for (index, group) in groups.iter().enumerate() {
+            let end_grain = first_grain + group.len().div_ceil(grain);
+            let column = |g: usize| {
+                group.end.min(group.start + (g.clamp(first_grain, end_grain) - first_grain) * grain)
+            };
+            let range = column(grains.start)..column(grains.end);
+            if !range.is_empty() {
+                // `Parallel::run` gives disjoint ranges of grains, each grain is columns of its own, and the groups do not
+                // overlap (checked above): no two pieces share a column.
+                let columns = ColumnRange { base: out.base(), m, n, range, borrow: PhantomData };
+                body(index, columns, &mut *own);
+            }
+            first_grain = end_grain;
+        }
+    });
+}
+
+/// Calls `body(range, scratch)` over disjoint ranges that cover `0..n`, multiples of `grain` long but for the last.
+///
+/// A worker meets its own `scratch` (cut as in [`for_each_row`]) in every range it takes: sums in it go on.
+///
+/// # Panics
+/// If `scratch` does not split evenly between the workers.
+pub fn for_ranges<S: Send>(
+    parallel: &dyn Parallel,
+    n: usize,
+    grain: usize,
+    scratch: &mut [S],
+    body: impl Fn(Range<usize>, &mut [S]) + Sync,
+) {
+    let scratch = PerWorker::new(scratch, parallel.n_workers());
+    parallel.run(n, grain, &|worker, range| {
+        // SAFETY: a worker index is used by one thread at a time.
+        body(range, unsafe { scratch.piece(worker) });
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,5 +356,47 @@ mod tests {
         for_column_ranges(&Serial, 1, &mut [0u8; 12], 6, &mut [(); 0], |mut out, _| {
             out.segment(0, 0..7);
         });
+    }
+
+    /// Cuts every call in pieces of one grain, so that ranges end wherever they may.
+    struct Pieces;
+
+    // SAFETY: one call after the other on one thread, as worker 0, over disjoint ranges that cover 0..n.
+    unsafe impl Parallel for Pieces {
+        fn n_workers(&self) -> usize {
+            1
+        }
+
+        fn run(&self, n: usize, grain: usize, body: &Body<'_>) {
+            (0..n).step_by(grain).for_each(|start| body(0, start..n.min(start + grain)));
+        }
+    }
+
+    #[test]
+    fn groups_of_columns_are_cut_at_their_own_multiples() {
+        let groups = [1..5, 5..5, 6..9];
+        let mut data = vec![0u32; 20];
+        let mut seen = vec![(0, 0..0); 8];
+        for parallel in [&Serial as &dyn Parallel, &Pieces] {
+            data.fill(0);
+            for_column_groups(parallel, 3, &groups, &mut data, 10, &mut seen, |group, mut out, seen| {
+                let range = out.range();
+                let free = seen.iter().position(|s| s.1.is_empty()).unwrap();
+                seen[free] = (group, range.clone());
+                (0..2).for_each(|t| out.segment(t, range.clone()).iter_mut().for_each(|v| *v += 1));
+            });
+            for row in data.chunks(10) {
+                assert_eq!(row, [0, 1, 1, 1, 1, 0, 1, 1, 1, 0]);
+            }
+        }
+        assert_eq!(seen[..2], [(0, 1..5), (2, 6..9)]);
+        assert_eq!(seen[2..5], [(0, 1..4), (0, 4..5), (2, 6..9)]);
+    }
+
+    #[test]
+    fn sums_in_a_workers_scratch_go_on() {
+        let mut sum = vec![0usize; 1];
+        for_ranges(&Pieces, 10, 4, &mut sum, |range, sum| sum[0] = sum[0] * 100 + range.len());
+        assert_eq!(sum, [4_04_02]);
     }
 }

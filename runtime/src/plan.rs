@@ -6,15 +6,20 @@
 
 use core::fmt;
 
-use ternlet_kernels::layout::i2;
+use ternlet_kernels::layout::{TernaryLayout, i2};
 
 use crate::arena::align_up;
-use crate::config::Config;
+use crate::config::{Config, HiddenAct};
+use crate::ops::{MAX_JOINED_ROWS, outputs_per_tile};
+use crate::skip::N_COUNTS;
 use crate::tokenizer::Tokenizer;
 
 /// Output rows that a worker computes before it scales them: 64 rows of a wide matrix keep the
 /// int32 tile of a 32-token batch (8 KiB) in L1 beside the weights that stream through.
 pub(crate) const TILE_ROWS: usize = 64;
+
+/// int32 sums in a cache line: workers that share one would wait for each other.
+const SUMS_PER_LINE: u64 = 16;
 
 /// Room for the template's own text beside a prompt, in bytes.
 const TEMPLATE_TEXT_BYTES: usize = 2048;
@@ -156,7 +161,7 @@ pub(crate) struct Sizes {
     pub(crate) normed: usize,
     /// `[max_batch, head_dim / 2]`, for cos and again for sin.
     pub(crate) rope: usize,
-    /// `[n_workers, TILE_ROWS, max_batch]`.
+    /// `[n_workers, ..]`: `TILE_ROWS · max_batch`, or what a column-major `w_down` needs if that is more.
     pub(crate) acc: usize,
     /// `[n_workers, group_size, context]`, the context rounded up to [`SCORES_ALIGN`].
     pub(crate) scores: usize,
@@ -166,6 +171,10 @@ pub(crate) struct Sizes {
     pub(crate) output: usize,
     /// `[vocab_size]` sort keys of the sampler; nothing in embedding models.
     pub(crate) candidates: usize,
+    /// `[hidden_dim]` of a model with relu².
+    pub(crate) live: usize,
+    /// `[n_layers, N_COUNTS]` of a model with relu².
+    pub(crate) skip_counts: usize,
     /// `[n_slots]`.
     pub(crate) n_slots: usize,
     /// `[n_slots, context]` ids of the cached positions.
@@ -258,6 +267,7 @@ impl Sizes {
         let group_size = u64::from(config.group_size());
         let head_dim = u64::from(config.head_dim);
         let head_dim_padded = head_dim.next_multiple_of(HEAD_ALIGN);
+        let has_relu2 = config.hidden_act == HiddenAct::Relu2;
         let has_head = config.pooling.is_none();
         // Queries, keys and values are the most layers that read one vector.
         let (planes, normed) = match config.linear_norm_eps {
@@ -285,11 +295,13 @@ impl Sizes {
             x_scale: mul(&[m, planes])?,
             normed: mul(&[m, normed])?,
             rope: mul(&[m, head_dim / 2])?,
-            acc: mul(&[workers, TILE_ROWS as u64, m])?,
+            acc: mul(&[workers, acc_per_worker(config, o.max_batch)])?,
             scores: mul(&[workers, group_size, context.next_multiple_of(SCORES_ALIGN)])?,
             head_x: if has_head { mul(&[logit_rows, dim])? } else { 0 },
             output: mul(&[logit_rows, u64::from(config.output_dim())])?,
             candidates: if has_head { mul(&[vocab])? } else { 0 },
+            live: if has_relu2 { mul(&[hidden])? } else { 0 },
+            skip_counts: if has_relu2 { mul(&[u64::from(config.n_layers), N_COUNTS as u64])? } else { 0 },
             n_slots: o.n_slots as usize,
             cached_ids: mul(&[u64::from(o.n_slots), context])?,
             history: o.context as usize,
@@ -321,6 +333,8 @@ impl Sizes {
             (self.head_x, 1, 2),
             (self.output, 4, 1),
             (self.candidates, 8, 1),
+            (self.live, 4, 1),
+            (self.skip_counts, 8, 1),
             (self.n_slots, 4, 1),
             (self.cached_ids, 4, 1),
             (self.history, 4, 1),
@@ -333,4 +347,19 @@ impl Sizes {
             total.checked_add(one.checked_mul(count)?)
         })
     }
+}
+
+/// int32 sums of one worker, in whole cache lines.
+fn acc_per_worker(config: &Config, max_batch: u32) -> u64 {
+    let (m, dim) = (u64::from(max_batch), u64::from(config.dim));
+    let mut acc = TILE_ROWS as u64 * m;
+    if config.hidden_act == HiddenAct::Relu2 {
+        // `w_down` may be column-major, in any layout that has columns: all outputs of a few rows, a tile of many.
+        acc = acc.max(m.min(MAX_JOINED_ROWS as u64) * dim);
+        if m > MAX_JOINED_ROWS as u64 {
+            let tiles = [TernaryLayout::I2, TernaryLayout::Tl2, TernaryLayout::T5].map(outputs_per_tile);
+            acc = acc.max(m * dim.min(tiles.into_iter().max().unwrap_or(0) as u64));
+        }
+    }
+    acc.next_multiple_of(SUMS_PER_LINE)
 }

@@ -24,7 +24,7 @@ pub(crate) struct RunState<'a> {
     pub(crate) cos: &'a mut [f32],
     /// Sines of the rotary angles, `[m, head_dim / 2]`.
     pub(crate) sin: &'a mut [f32],
-    /// int32 sums of one tile, per worker `[TILE_ROWS, m]`.
+    /// int32 sums, for each worker those of one tile of outputs for `m` rows, or of all outputs for a few.
     pub(crate) acc: &'a mut [i32],
     /// Attention scores, per worker `[group_size, context]`, rows padded to whole reductions.
     pub(crate) scores: &'a mut [f32],
@@ -34,6 +34,10 @@ pub(crate) struct RunState<'a> {
     pub(crate) head_low: &'a mut [i8],
     /// Logits, `[logit rows, vocab_size]`, or embeddings, `[logit rows, dim]`.
     pub(crate) output: &'a mut [f32],
+    /// Indices of live rows of `w_up`, then of live columns of `w_down`, `[hidden_dim]`; models with relu² only.
+    pub(crate) live: &'a mut [u32],
+    /// [`SkipCounts`](crate::SkipCounts), `[n_layers, N_COUNTS]`; models with relu² only.
+    pub(crate) skip_counts: &'a mut [u64],
     /// Positions that each slot's cache holds, `[n_slots]`.
     pub(crate) filled: &'a mut [u32],
     /// The ids at these positions, `[n_slots, context]`.
@@ -60,6 +64,8 @@ impl<'a> RunState<'a> {
             head_high: arena.alloc(sizes.head_x)?,
             head_low: arena.alloc(sizes.head_x)?,
             output: arena.alloc(sizes.output)?,
+            live: arena.alloc(sizes.live)?,
+            skip_counts: arena.alloc(sizes.skip_counts)?,
             filled: arena.alloc(sizes.n_slots)?,
             cached_ids: arena.alloc(sizes.cached_ids)?,
         })

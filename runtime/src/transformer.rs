@@ -31,6 +31,7 @@ use crate::ops::{embed, rope_angles};
 use crate::parallel::Parallel;
 use crate::plan::MemoryPlan;
 use crate::run_state::RunState;
+use crate::skip::{N_COUNTS, SkipCounts, SkipLimits};
 
 /// One token at one position of one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,7 @@ pub struct Transformer<'a> {
     plan: MemoryPlan,
     state: RunState<'a>,
     cache: KvCache<'a>,
+    skip: Option<SkipLimits>,
 }
 
 impl fmt::Debug for Transformer<'_> {
@@ -75,7 +77,7 @@ impl<'a> Transformer<'a> {
     ) -> Result<Self, ArenaError> {
         let state = RunState::carve(arena, plan)?;
         let cache = KvCache::carve(arena, model.config(), plan)?;
-        Ok(Self { model, kernels, parallel, plan: *plan, state, cache })
+        Ok(Self { model, kernels, parallel, plan: *plan, state, cache, skip: Some(SkipLimits::default()) })
     }
 
     /// The model.
@@ -122,6 +124,22 @@ impl<'a> Transformer<'a> {
     pub fn truncate(&mut self, slot: u32, pos: u32) {
         let filled = &mut self.state.filled[slot as usize];
         *filled = pos.min(*filled);
+    }
+
+    /// Sets when rows of `w_up` and columns of `w_down` that are of no use are left out; `None`: never. No bit of any
+    /// result depends on it.
+    pub fn set_skip(&mut self, limits: Option<SkipLimits>) {
+        self.skip = limits;
+    }
+
+    /// What the skip found and read in layer `layer` so far.
+    ///
+    /// # Panics
+    /// If `layer` is not below `n_layers`.
+    #[must_use]
+    pub fn skip_counts(&self, layer: usize) -> SkipCounts {
+        assert!(layer < self.model.config().n_layers as usize, "layer {layer}");
+        self.state.skip_counts.chunks_exact(N_COUNTS).nth(layer).map_or(SkipCounts::default(), SkipCounts::of)
     }
 
     /// Runs `rows` through all layers; returns the logits `[rows that want them, vocab_size]`, in
@@ -208,7 +226,7 @@ impl<'a> Transformer<'a> {
         for l in 0..self.model.config().n_layers as usize {
             let layer = self.model.layer(l);
             self.attention(rows, l, &layer);
-            self.feed_forward(rows, &layer);
+            self.feed_forward(rows, l, &layer);
         }
         let context = self.plan.options().context as usize;
         for row in rows {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use ternlet::pack::synth::{Synth, shape_125m};
-use ternlet::pack::{HeadForm, PackRequest, pack};
+use ternlet::pack::{HeadForm, Layouts, PackRequest, Source as _, Target, pack};
+use ternlet_kernels::layout::TernaryLayout;
 use ternlet_runtime::config::HiddenAct;
 use ternlet_runtime::{Config, Model, ModelFile, Pooling};
 
@@ -53,12 +54,35 @@ pub fn variants() -> Vec<Config> {
     all
 }
 
-/// Packs random weights and hands the model to `body`.
+/// The layouts of every target, and every layout everywhere: by name.
+#[must_use]
+pub fn layout_mixes(hidden_act: HiddenAct) -> Vec<(String, Layouts)> {
+    let targets = [Target::Any, Target::Pi5, Target::Pi4, Target::Pi3, Target::X86];
+    let targets = targets.map(|target| (format!("{target:?}"), Layouts::for_target(target, hidden_act)));
+    let everywhere = TernaryLayout::ALL.map(|layout| (format!("all {layout}"), Layouts::all(layout)));
+    targets.into_iter().chain(everywhere).collect()
+}
+
+/// Packs random weights for any machine and hands the model to `body`.
 ///
 /// # Panics
 /// If they cannot be packed or the packed file is refused.
 pub fn with_synth<R>(source: &Synth, head: HeadForm, body: impl FnOnce(&Model<'_>) -> R) -> R {
-    let file = packed_synth(source, head);
+    let layouts = Layouts::for_target(Target::Any, source.config().hidden_act);
+    with_synth_in(source, head, layouts, body)
+}
+
+/// Packs random weights in `layouts` and hands the model to `body`.
+///
+/// # Panics
+/// If they cannot be packed or the packed file is refused.
+pub fn with_synth_in<R>(
+    source: &Synth,
+    head: HeadForm,
+    layouts: Layouts,
+    body: impl FnOnce(&Model<'_>) -> R,
+) -> R {
+    let file = packed_synth(source, head, layouts);
     body(&Model::parse(file.bytes()).unwrap_or_else(|e| panic!("{e}")))
 }
 
@@ -67,11 +91,11 @@ pub fn with_synth<R>(source: &Synth, head: HeadForm, body: impl FnOnce(&Model<'_
 /// # Panics
 /// If they cannot be packed.
 #[must_use]
-pub fn packed_synth(source: &Synth, head: HeadForm) -> ModelFile {
+pub fn packed_synth(source: &Synth, head: HeadForm, layouts: Layouts) -> ModelFile {
     static N_PACKED: AtomicU32 = AtomicU32::new(0);
     let n = N_PACKED.fetch_add(1, Ordering::Relaxed);
     let target = env::temp_dir().join(format!("ternlet-synth-{}-{n}.tern", std::process::id()));
-    let request = PackRequest { source, tokenizer: None, chat_template: None, head, target: &target };
+    let request = PackRequest { layouts, ..PackRequest::weights(source, head, &target) };
     let written = pack(request, &|_, _| {}).unwrap_or_else(|e| panic!("{e}"));
     let file = ModelFile::open(&target).unwrap_or_else(|e| panic!("{}: {e}", target.display()));
     // Mapped, the file needs no name any more; without one nothing is left behind when a test fails.

@@ -42,9 +42,23 @@ pub fn logits_of(
     ids: &[u32],
     batch: u32,
 ) -> Vec<f32> {
+    outputs_with(model, kernels, parallel, options, ids, batch, |_| ())
+}
+
+/// What [`logits_of`] gives of a session that `set_up` has changed.
+fn outputs_with(
+    model: &Model<'_>,
+    kernels: &'static Kernels,
+    parallel: &dyn Parallel,
+    options: &PlanOptions,
+    ids: &[u32],
+    batch: u32,
+    set_up: impl FnOnce(&mut Session<'_>),
+) -> Vec<f32> {
     let n_workers = u32::try_from(parallel.n_workers()).expect("few workers");
     let options = PlanOptions { max_batch: batch, max_logit_rows: batch, n_workers, ..*options };
     open_session(model, kernels, parallel, &options, |mut session| {
+        set_up(&mut session);
         let mut all = Vec::new();
         let mut pos = 0;
         for ids in ids.chunks(batch as usize) {
@@ -76,7 +90,24 @@ pub fn hash_of(
     ids: &[u32],
     batch: u32,
 ) -> u64 {
-    let outputs = logits_of(model, kernels, parallel, options, ids, batch);
+    hash_with(model, kernels, parallel, options, ids, batch, |_| ())
+}
+
+/// What [`hash_of`] gives of a session that `set_up` has changed.
+///
+/// # Panics
+/// If a pass fails.
+#[must_use]
+pub fn hash_with(
+    model: &Model<'_>,
+    kernels: &'static Kernels,
+    parallel: &dyn Parallel,
+    options: &PlanOptions,
+    ids: &[u32],
+    batch: u32,
+    set_up: impl FnOnce(&mut Session<'_>),
+) -> u64 {
+    let outputs = outputs_with(model, kernels, parallel, options, ids, batch, set_up);
     let mut hash = LogitsHash::new();
     for (pos, output) in (0..).zip(outputs.chunks_exact(model.config().output_dim() as usize)) {
         hash.update(pos, output);

@@ -1,7 +1,8 @@
 //! Embeddings of a session: what they are made of, and every way in which there is none
 
-use ternlet::pack::HeadForm;
 use ternlet::pack::synth::Synth;
+use ternlet::pack::{HeadForm, Layouts};
+use ternlet_kernels::layout::TernaryLayout;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::format::Role;
 use ternlet_runtime::{
@@ -135,7 +136,7 @@ fn a_state_without_direction_is_a_typed_error_and_no_vector() {
 
 /// Packs random weights, then writes `value` over the whole final norm: damage that no reader of the tables sees.
 fn with_final_norm(source: &Synth, value: f32, body: impl FnOnce(&Model<'_>)) {
-    let file = packed_synth(source, HeadForm::Source);
+    let file = packed_synth(source, HeadForm::Source, Layouts::all(TernaryLayout::I2));
     let model = Model::parse(file.bytes()).expect("a whole model");
     let payload = model.tensors().last().map_or(0, |last| last.offset + last.length);
     let norm = model.tensors().find(|tensor| tensor.role == Role::FinalNorm).expect("every model has one");

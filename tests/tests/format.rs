@@ -6,5 +6,7 @@
 mod damage;
 #[path = "format/image.rs"]
 mod image;
+#[path = "format/layouts.rs"]
+mod layouts;
 #[path = "format/rejections.rs"]
 mod rejections;

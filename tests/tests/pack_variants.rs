@@ -3,10 +3,11 @@
 //! The weights come from the generator, whose rows can be asked for again and compared with the file's.
 
 use ternlet::pack::synth::Synth;
-use ternlet::pack::{HeadForm, Source};
+use ternlet::pack::{HeadForm, Source, i2_rows};
+use ternlet_kernels::layout::i2;
 use ternlet_runtime::format::{Layout, Schedule, TensorKind};
 use ternlet_runtime::{Model, Table};
-use ternlet_tests::{variants, with_synth};
+use ternlet_tests::{layout_mixes, variants, with_synth, with_synth_in};
 
 #[test]
 fn every_variant_reads_back_as_it_was_packed() {
@@ -19,6 +20,25 @@ fn every_variant_reads_back_as_it_was_packed() {
                 assert_eq!(model.config(), source.config());
                 check_layers(model, &source);
                 check_tables(model, &source, head);
+            });
+        }
+    }
+}
+
+#[test]
+fn every_mix_of_layouts_reads_back_as_it_was_packed() {
+    for config in variants().into_iter().filter(|config| config.linear_norm_eps.is_some()) {
+        for (mix, layouts) in layout_mixes(config.hidden_act) {
+            let source = Synth::new(config.clone(), 4);
+            with_synth_in(&source, HeadForm::Source, layouts, |model| {
+                model.verify_payload().expect("no damage");
+                (0..).zip(model.tensors()).for_each(|(index, _)| model.verify_tensor(index).expect("valid"));
+                check_layers(model, &source);
+                for entry in model.tensors().filter(|entry| entry.layout.is_ternary()) {
+                    let role = entry.role;
+                    let expected = layouts.of(role, config.hidden_act).stored();
+                    assert_eq!((entry.layout, entry.order), expected, "{mix}: {}", role.name());
+                }
             });
         }
     }
@@ -37,8 +57,8 @@ fn check_layers(model: &Model<'_>, source: &Synth) {
         for (tensor, found) in of_layer(TensorKind::Ternary).zip(linears.map(|linear| linear.weight)) {
             let mut rows = source.ternary(tensor).expect("rows");
             assert_eq!((found.n as u64, found.k as u64, found.scale), (tensor.n, tensor.k, rows.scale()));
-            let mut row = vec![0; found.bytes.len() / found.n];
-            for (index, bytes) in found.bytes.chunks(row.len()).enumerate() {
+            let mut row = vec![0; i2::row_bytes(found.k)];
+            for (index, bytes) in i2_rows(&found).chunks(row.len()).enumerate() {
                 rows.pack_row(index, &mut row).expect("a row");
                 assert_eq!(bytes, row, "{} row {index}", tensor.role.name());
             }

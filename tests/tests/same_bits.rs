@@ -6,8 +6,13 @@
 use ternlet::pack::HeadForm;
 use ternlet::pack::synth::Synth;
 use ternlet_kernels::{CpuFeatures, Kernels};
-use ternlet_runtime::{KvType, Model, ModelFile, PlanOptions, Row, Serial, ThreadPool};
-use ternlet_tests::{hash_of, open_session, shipped_model, variants, with_synth};
+use ternlet_runtime::{
+    HiddenAct, KvType, Model, ModelFile, PlanOptions, Row, Serial, Session, SkipCounts, SkipLimits,
+    ThreadPool,
+};
+use ternlet_tests::{
+    hash_of, hash_with, layout_mixes, open_session, shipped_model, variants, with_synth, with_synth_in,
+};
 
 fn options(context: u32, kv: KvType) -> PlanOptions {
     PlanOptions { context, kv, max_prompt_bytes: 0, ..PlanOptions::default() }
@@ -65,6 +70,80 @@ fn every_variant_gives_one_hash_on_every_backend_thread_count_and_split() {
             }
         });
     }
+}
+
+/// Shapes that fill no block and no tile, with squared `ReLU` and with `SiLU`, with and without each kind of norm; whole
+/// matrices are read, or everything that is live one by one.
+#[test]
+fn every_mix_of_layouts_gives_one_hash_skipping_or_not() {
+    let skips = [None, Some(SkipLimits { rows_percent: 100, columns_percent: 100 })];
+    for name in ["own-head-sub-qk", "tied-sub-linear", "own-head-linear", "pooled"] {
+        let mut config = variants().into_iter().find(|config| config.name == name).expect("a variant");
+        if config.pooling.is_some() {
+            // Without sub-norms, too, the squared ReLU's zeros reach `w_down`.
+            config.hidden_act = HiddenAct::Relu2;
+        }
+        let options = options(12, KvType::F16);
+        let ids: Vec<u32> = (0..12).map(|i| i * 67 % config.vocab_size).collect();
+        let source = Synth::new(config.clone(), 6);
+        let scalar = Kernels::all(CpuFeatures::none()).next().unwrap();
+        let expected =
+            with_synth(&source, HeadForm::Source, |model| hash_of(model, scalar, &Serial, &options, &ids, 1));
+        for (mix, layouts) in layout_mixes(config.hidden_act) {
+            with_synth_in(&source, HeadForm::Source, layouts, |model| {
+                for kernels in Kernels::all(CpuFeatures::detect()) {
+                    for ((n_threads, batch), skip) in
+                        [((1, 1), skips[1]), ((2, 3), skips[1]), ((3, 12), skips[0]), ((1, 2), skips[0])]
+                    {
+                        let pool = ThreadPool::new(n_threads).unwrap();
+                        let set = |session: &mut Session<'_>| session.transformer().set_skip(skip);
+                        let found = hash_with(model, kernels, &pool, &options, &ids, batch, set);
+                        let kernels = kernels.name();
+                        assert_eq!(
+                            found, expected,
+                            "{name} as {mix}: {kernels}, {n_threads} threads, batches of {batch}, {skip:?}"
+                        );
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// Every row is dead but those of one gate, every column but one; and none, and all.
+#[test]
+fn the_skip_counts_what_it_finds_and_reads() {
+    let config = variants().into_iter().find(|config| config.name == "own-head-sub").expect("a variant");
+    let (hidden, dim) = (config.hidden_dim as usize, config.dim as usize);
+    let options = options(12, KvType::F16);
+    let source = Synth::new(config, 6);
+    let counts_of = |model: &Model<'_>, skip| {
+        open_session(model, Kernels::best(CpuFeatures::detect()), &Serial, &options, |mut session| {
+            session.transformer().set_skip(skip);
+            session.prefill(&[3], |_| true).expect("a pass");
+            session.append(5).expect("a pass");
+            session.transformer().skip_counts(1)
+        })
+    };
+    with_synth(&source, HeadForm::Source, |model| {
+        assert_eq!(counts_of(model, None), SkipCounts::default());
+        let all = counts_of(model, Some(SkipLimits { rows_percent: 100, columns_percent: 100 }));
+        let none = counts_of(model, Some(SkipLimits { rows_percent: 0, columns_percent: 0 }));
+        assert_eq!((all.passes, all.zero_gates, all.zero_inputs), (2, none.zero_gates, none.zero_inputs));
+        // Random gates: about half are above zero, and where one is not its input of w_down is zero.
+        let n = 2 * hidden as u64;
+        assert!((n / 4..3 * n / 4).contains(&all.zero_gates), "{all:?}");
+        assert!((all.zero_gates..n).contains(&all.zero_inputs), "{all:?}");
+        let layer = model.layer(1);
+        assert_eq!(none.up_bytes, 2 * layer.w_up.weight.bytes.len() as u64);
+        assert_eq!(none.down_bytes, 2 * layer.w_down.weight.bytes.len() as u64);
+        // Whole lines: a run may take its neighbours' bytes with it, and never more than its own lines.
+        let runs = |zeros: u64, run_bytes: usize| (n - zeros) * run_bytes as u64;
+        let row_bytes = layer.w_up.weight.layout.row_bytes(dim);
+        assert!((runs(all.zero_gates, row_bytes)..none.up_bytes).contains(&all.up_bytes), "{all:?}");
+        let column_bytes = layer.w_down.weight.layout.row_bytes(dim);
+        assert!((runs(all.zero_inputs, column_bytes)..none.down_bytes).contains(&all.down_bytes), "{all:?}");
+    });
 }
 
 /// A variation that the runtime left out would leave the bits of the model without it.

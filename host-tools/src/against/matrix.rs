@@ -1,11 +1,12 @@
 //! One ternary matrix: compared with its source, and counted
 
 use ternlet_kernels::layout::i2;
+use ternlet_runtime::Ternary;
 use ternlet_runtime::format::{ExpectedTensor, Role, TensorEntry};
 
 use super::Differences;
 use crate::error::Error;
-use crate::pack::Source;
+use crate::pack::{Source, i2_rows};
 
 /// What a ternary matrix holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,10 +29,10 @@ pub struct MatrixStatistics {
     pub constant_rows: u64,
 }
 
-/// Holds `entry` and its bytes against `tensor` of `source`.
+/// Holds `found`, which `entry` describes, against `tensor` of `source`.
 pub(super) fn compare(
     entry: &TensorEntry,
-    bytes: &[u8],
+    found: &Ternary<'_>,
     source: &dyn Source,
     tensor: &ExpectedTensor,
     name: &str,
@@ -46,7 +47,7 @@ pub(super) fn compare(
     let mut packed = vec![0; i2::row_bytes(k)];
     let mut is_equal = true;
     let (mut minus, mut plus, mut zero_rows, mut constant_rows) = (0, 0, 0, 0);
-    for (row, found) in bytes.chunks_exact(packed.len()).enumerate() {
+    for (row, found) in i2_rows(found).chunks_exact(packed.len()).enumerate() {
         expected.pack_row(row, &mut packed)?;
         if is_equal && found != packed {
             is_equal = false;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use ternlet::footprint::usual_session;
-use ternlet_runtime::format::{NO_LAYER, Role, TensorEntry};
+use ternlet_runtime::format::{NO_LAYER, Order, Role, TensorEntry};
 use ternlet_runtime::{KvType, MemoryPlan, Model, Pooling};
 
 use crate::error::Error;
@@ -69,7 +69,7 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Tensor {
     name: String,
-    layout: &'static str,
+    layout: String,
     shape: [u64; 2],
     scale: f32,
     offset: u64,
@@ -209,7 +209,7 @@ impl Report {
         line("self-test", format!("{} ids", self.self_test_ids));
         line("file id", self.file_id.clone());
         text.push_str(&format!(
-            "\n{:<34}{:<8}{:>20}{:>16}{:>14}\n",
+            "\n{:<34}{:<14}{:>20}{:>16}{:>14}\n",
             "tensor", "layout", "shape", "scale", "bytes"
         ));
         for tensor in &self.tensors {
@@ -217,7 +217,7 @@ impl Report {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "{:<34}{:<8}{shape:>20}{:>16}{:>14}",
+                "{:<34}{:<14}{shape:>20}{:>16}{:>14}",
                 tensor.name, tensor.layout, tensor.scale, tensor.bytes
             );
         }
@@ -233,7 +233,10 @@ impl Tensor {
         };
         Self {
             name,
-            layout: entry.layout.name(),
+            layout: match entry.order {
+                Order::RowMajor => entry.layout.name().into(),
+                Order::ColumnMajor => format!("{} by column", entry.layout.name()),
+            },
             shape: [entry.n, entry.k],
             scale: entry.scale,
             offset: entry.offset,

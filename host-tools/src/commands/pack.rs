@@ -10,7 +10,7 @@ use ternlet::import::chat_template::{ChatChoice, Chosen};
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions, WAY_OUT};
 use ternlet::import::gguf::I2sOrder;
 use ternlet::output_file::{OutputFile, refuse_input};
-use ternlet::pack::{HeadForm, PackRequest, Source, pack};
+use ternlet::pack::{HeadForm, Layouts, PackRequest, Source, Target, pack};
 use ternlet_runtime::Tokenizer;
 use ternlet_runtime::format::MAGIC;
 
@@ -33,6 +33,33 @@ impl From<HeadFlag> for HeadForm {
         match head {
             HeadFlag::Source => Self::Source,
             HeadFlag::Int8 => Self::Int8,
+        }
+    }
+}
+
+/// What a file is packed for, as a flag.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum TargetFlag {
+    /// Any machine: two bits a weight.
+    Any,
+    /// Raspberry Pi 5: 1.6 to 1.7 bits a weight.
+    Pi5,
+    /// Raspberry Pi 4.
+    Pi4,
+    /// Raspberry Pi 3.
+    Pi3,
+    /// A laptop or server.
+    X86,
+}
+
+impl From<TargetFlag> for Target {
+    fn from(target: TargetFlag) -> Self {
+        match target {
+            TargetFlag::Any => Self::Any,
+            TargetFlag::Pi5 => Self::Pi5,
+            TargetFlag::Pi4 => Self::Pi4,
+            TargetFlag::Pi3 => Self::Pi3,
+            TargetFlag::X86 => Self::X86,
         }
     }
 }
@@ -73,6 +100,9 @@ pub(crate) struct PackArgs {
     /// How the output head is stored
     #[arg(long, value_enum, default_value = "source")]
     head: HeadFlag,
+    /// The machine whose layouts the ternary matrices get; results are the same bits with each
+    #[arg(long, value_enum, default_value = "any")]
+    target: TargetFlag,
     /// Leave the tokenizer out; the file then works on ids only
     #[arg(long)]
     no_tokenizer: bool,
@@ -119,7 +149,8 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
         }
     };
     warnings.extend(chosen.note);
-    write(&*model.weights, model.tokenizer, chosen.section, args.head.into(), &args.output)
+    let layouts = Layouts::for_target(args.target.into(), model.weights.config().hidden_act);
+    write(&*model.weights, model.tokenizer, chosen.section, args.head.into(), layouts, &args.output)
         .map_err(|e| e.or_hint(WAY_OUT))?;
     // What a file lacks matters once there is a file.
     for warning in warnings {
@@ -148,10 +179,11 @@ pub(crate) fn write(
     tokenizer: Option<Vec<u8>>,
     chat_template: Option<Vec<u8>>,
     head: HeadForm,
+    layouts: Layouts,
     target: &Path,
 ) -> Result<(), Error> {
     let bar = byte_bar();
-    let request = PackRequest { source, tokenizer, chat_template, head, target };
+    let request = PackRequest { source, tokenizer, chat_template, head, layouts, target };
     let written = pack(request, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);

@@ -7,6 +7,7 @@ use ternlet_runtime::Config;
 use ternlet_runtime::format::{CHUNK_BYTES, ExpectedTensor, Layout, Role, Schedule, TensorKind};
 
 use super::i8_table::I8Rows;
+use super::layouts::{Layouts, Target};
 use super::self_test;
 use super::source::Source;
 use super::ternary_ahead::{TernaryAhead, with_ternary_ahead};
@@ -32,8 +33,8 @@ impl HeadForm {
     }
 }
 
-/// Length of the file of a model of `config` whose tables come in the layout `stored`, without a tokenizer and a chat
-/// template.
+/// Length of the file of a model of `config`, packed for any machine, whose tables come in the layout `stored`, without
+/// a tokenizer and a chat template.
 ///
 /// # Errors
 /// A model of 2^63 bytes or more.
@@ -46,7 +47,9 @@ pub fn file_bytes(config: &Config, stored: Layout, head: HeadForm) -> Result<u64
         chat_template: None,
         self_test_ids: self_test::ids(config),
     };
-    writer::file_bytes(&front, &schedule, |tensor| if is_i8(tensor.role) { Layout::I8 } else { stored })
+    let layouts = Layouts::for_target(Target::Any, config.hidden_act);
+    let table_layout = |tensor: &ExpectedTensor| if is_i8(tensor.role) { Layout::I8 } else { stored };
+    writer::file_bytes(&front, &schedule, &layouts, table_layout)
 }
 
 /// What to pack and how.
@@ -60,8 +63,19 @@ pub struct PackRequest<'a> {
     pub chat_template: Option<Vec<u8>>,
     /// How the head is stored.
     pub head: HeadForm,
+    /// How the ternary matrices are stored.
+    pub layouts: Layouts,
     /// The file to write; replaced if it exists, untouched if packing fails.
     pub target: &'a Path,
+}
+
+impl<'a> PackRequest<'a> {
+    /// The weights of `source` alone, to be run on ids, in the layouts for any machine.
+    #[must_use]
+    pub fn weights(source: &'a dyn Source, head: HeadForm, target: &'a Path) -> Self {
+        let layouts = Layouts::for_target(Target::Any, source.config().hidden_act);
+        Self { source, tokenizer: None, chat_template: None, head, layouts, target }
+    }
 }
 
 /// Writes the model file and returns its length in bytes. `progress` hears payload bytes done and to do.
@@ -89,10 +103,10 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
         chat_template: request.chat_template,
         self_test_ids: self_test::ids(config),
     };
-    let mut writer = ModelWriter::new(&output, front, &schedule, table_layout)?;
+    let mut writer = ModelWriter::new(&output, front, &schedule, &request.layouts, table_layout)?;
     let ternary: Vec<ExpectedTensor> =
         schedule.iter().filter(|tensor| tensor.kind == TensorKind::Ternary).collect();
-    with_ternary_ahead(source, &ternary, |ahead| {
+    with_ternary_ahead(source, &ternary, &request.layouts, |ahead| {
         write_payload(&mut writer, source, &schedule, is_i8, ahead, progress)
     })?;
     // The file gets its front when all is known: until then it is no model, whatever ends this process.
@@ -120,7 +134,7 @@ fn write_payload(
             TensorKind::Ternary => {
                 let matrix = ahead.next()?;
                 writer.begin(matrix.scale)?;
-                for bytes in matrix.rows.chunks(CHUNK_BYTES) {
+                for bytes in matrix.bytes.chunks(CHUNK_BYTES) {
                     writer.write(bytes)?;
                     progress(writer.position(), total);
                 }

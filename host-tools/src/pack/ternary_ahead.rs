@@ -6,8 +6,11 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, available_parallelism};
 
-use ternlet_runtime::format::{ExpectedTensor, Layout};
+use ternlet_kernels::layout::i2;
+use ternlet_runtime::format::ExpectedTensor;
 
+use super::convert::from_i2_rows;
+use super::layouts::Layouts;
 use super::source::Source;
 use crate::error::Error;
 
@@ -19,8 +22,8 @@ const MAX_THREADS: usize = 4;
 pub(super) struct Matrix {
     /// The factor of every trit.
     pub(super) scale: f32,
-    /// Its rows in layout i2.
-    pub(super) rows: Vec<u8>,
+    /// As it goes into the file.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// The matrices in order.
@@ -44,13 +47,14 @@ impl TernaryAhead {
     }
 }
 
-/// Packs `tensors` of `source` on threads of their own while `body` takes them.
+/// Packs `tensors` of `source` in `layouts` on threads of their own while `body` takes them.
 ///
 /// # Errors
 /// A system that refuses threads, and what `body` returns.
 pub(super) fn with_ternary_ahead<R>(
     source: &dyn Source,
     tensors: &[ExpectedTensor],
+    layouts: &Layouts,
     body: impl FnOnce(TernaryAhead) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let cores = available_parallelism().map_or(1, usize::from);
@@ -62,7 +66,7 @@ pub(super) fn with_ternary_ahead<R>(
             let (sender, receiver) = sync_channel(0);
             let pack_its_share = move || {
                 for tensor in tensors.iter().skip(first).step_by(n) {
-                    let matrix = pack_matrix(source, tensor);
+                    let matrix = pack_matrix(source, tensor, layouts);
                     source.release(tensor);
                     // Nobody takes it any more: the writer failed.
                     if sender.send(matrix).is_err() {
@@ -80,13 +84,16 @@ pub(super) fn with_ternary_ahead<R>(
     })
 }
 
-fn pack_matrix(source: &dyn Source, tensor: &ExpectedTensor) -> Result<Matrix, Error> {
+fn pack_matrix(source: &dyn Source, tensor: &ExpectedTensor, layouts: &Layouts) -> Result<Matrix, Error> {
     let index = |value: u64| usize::try_from(value).expect("at most MAX_DIM");
     let mut stored = source.ternary(tensor)?;
-    let row_bytes = index(Layout::I2.row_bytes(tensor.k));
-    let mut rows = vec![0; row_bytes * index(tensor.n)];
+    let (n, k) = (index(tensor.n), index(tensor.k));
+    let row_bytes = i2::row_bytes(k);
+    let mut rows = vec![0; row_bytes * n];
     for (row, packed) in rows.chunks_exact_mut(row_bytes).enumerate() {
         stored.pack_row(row, packed)?;
     }
-    Ok(Matrix { scale: stored.scale(), rows })
+    let placement = layouts.of(tensor.role, source.config().hidden_act);
+    let bytes = from_i2_rows(rows.into(), n, k, placement).into_owned();
+    Ok(Matrix { scale: stored.scale(), bytes })
 }

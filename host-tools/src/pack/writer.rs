@@ -7,11 +7,12 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 
 use ternlet_runtime::checksum;
 use ternlet_runtime::format::{
-    CHUNK_BYTES, CONFIG_RECORD_BYTES, ENTRY_BYTES, ExpectedTensor, Header, Layout, SELF_TEST_HEAD_BYTES,
-    Schedule, SectionEntry, SectionId, TensorEntry, TensorKind, align_up, encode_config,
-    encode_self_test_head, n_chunks, section_table_end,
+    CHUNK_BYTES, CONFIG_RECORD_BYTES, ENTRY_BYTES, ExpectedTensor, Header, Layout, Order,
+    SELF_TEST_HEAD_BYTES, Schedule, SectionEntry, SectionId, TensorEntry, TensorKind, align_up,
+    encode_config, encode_self_test_head, n_chunks, section_table_end,
 };
 
+use super::layouts::Layouts;
 use crate::error::Error;
 use crate::output_file::OutputFile;
 
@@ -40,14 +41,15 @@ pub(super) struct ModelWriter<'a> {
 }
 
 impl<'a> ModelWriter<'a> {
-    /// Places every section and tensor; `table_layout` gives the layout of the embedding and head.
+    /// Places every section and tensor; `layouts` those of ternary matrices, `table_layout` of the embedding and head.
     pub(super) fn new(
         output: &'a OutputFile,
         front: Front,
         schedule: &Schedule,
+        layouts: &Layouts,
         table_layout: impl Fn(&ExpectedTensor) -> Layout,
     ) -> Result<Self, Error> {
-        let (entries, sections) = place(&front, schedule, table_layout)?;
+        let (entries, sections) = place(&front, schedule, layouts, table_layout)?;
         let tensors_offset = sections.last().map_or(0, |tensors| tensors.offset);
         output.file().seek(SeekFrom::Start(tensors_offset)).map_err(|e| output.error(&e))?;
         let buffer = Vec::with_capacity(CHUNK_BYTES);
@@ -171,9 +173,10 @@ impl<'a> ModelWriter<'a> {
 pub(super) fn file_bytes(
     front: &Front,
     schedule: &Schedule,
+    layouts: &Layouts,
     table_layout: impl Fn(&ExpectedTensor) -> Layout,
 ) -> Result<u64, Error> {
-    let (_, sections) = place(front, schedule, table_layout)?;
+    let (_, sections) = place(front, schedule, layouts, table_layout)?;
     Ok(sections.last().map_or(0, |tensors| tensors.offset + tensors.length))
 }
 
@@ -181,18 +184,19 @@ pub(super) fn file_bytes(
 fn place(
     front: &Front,
     schedule: &Schedule,
+    layouts: &Layouts,
     table_layout: impl Fn(&ExpectedTensor) -> Layout,
 ) -> Result<(Vec<TensorEntry>, Vec<SectionEntry>), Error> {
     let too_large = || Error::new("model", "expected less than 2^63 bytes, found more");
     let mut entries = Vec::new();
     let mut end = 0;
     for tensor in schedule.iter() {
-        let layout = match tensor.kind {
-            TensorKind::Ternary => Layout::I2,
-            TensorKind::Vector => Layout::F32,
-            TensorKind::Table => table_layout(&tensor),
+        let (layout, order) = match tensor.kind {
+            TensorKind::Ternary => layouts.of(tensor.role, front.config.hidden_act).stored(),
+            TensorKind::Vector => (Layout::F32, Order::RowMajor),
+            TensorKind::Table => (table_layout(&tensor), Order::RowMajor),
         };
-        let entry = TensorEntry::place(&tensor, layout, 1.0, end).ok_or_else(too_large)?;
+        let entry = TensorEntry::place(&tensor, layout, order, 1.0, end).ok_or_else(too_large)?;
         end = entry.offset + entry.length;
         entries.push(entry);
     }

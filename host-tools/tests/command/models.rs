@@ -26,8 +26,7 @@ fn computed_sizes_are_those_of_packed_files() {
         config.vocab_size /= 64;
         for head in [HeadForm::Source, HeadForm::Int8] {
             let source = Synth::new(config.clone(), 1);
-            let request =
-                PackRequest { source: &source, tokenizer: None, chat_template: None, head, target: &target };
+            let request = PackRequest::weights(&source, head, &target);
             let written = pack(request, &|_, _| ()).expect("packed");
             let computed = Footprint::new(&config, Layout::Bf16, head).expect("small");
             assert_eq!(computed.file_bytes, written, "{}", config.name);

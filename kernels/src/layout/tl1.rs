@@ -98,6 +98,13 @@ pub(super) fn is_valid(tile: &[u8], k: usize) -> bool {
     is_written && pairs.iter().enumerate().skip(first).all(|(p, pair)| zero_past_k(p, pair))
 }
 
+/// Whether the rows of a tile from `first_row` on are trit 0, as they are behind the last row of a matrix.
+#[must_use]
+pub fn rows_are_zero(tile: &[u8], first_row: usize) -> bool {
+    let (pairs, _) = tile.as_chunks::<PAIR_BYTES>();
+    pairs.iter().all(|pair| decode_pair(pair)[first_row..].iter().all(|weights| *weights == [0, 0]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{TILE_ROWS, WEIGHTS, ZERO_BYTE, pack_tile, tile_bytes};

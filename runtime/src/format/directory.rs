@@ -5,11 +5,11 @@
 
 use super::error::LoadError;
 use super::field::{f32_at, put, u16_at, u64_at};
-use super::layout::Layout;
+use super::layout::{Layout, Order};
 use super::schedule::{ExpectedTensor, Schedule, TensorKind};
 use super::sections::SectionId;
 use super::{ALIGN, align_up};
-use crate::config::Config;
+use crate::config::{Config, HiddenAct};
 
 /// Size of one directory entry in bytes.
 pub const ENTRY_BYTES: usize = 48;
@@ -105,7 +105,7 @@ mod at {
 
 /// One tensor: what it is and where it lies.
 ///
-/// Version 1 files are row-major and untiled throughout: `order`, `tile_n` and `tile_k` are stored as zero.
+/// `tile_n` and `tile_k` are stored as zero: the tile of a layout that has one is a fact of the layout.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TensorEntry {
     /// The tensor's part in the model.
@@ -114,6 +114,8 @@ pub struct TensorEntry {
     pub layer: u16,
     /// How its elements lie.
     pub layout: Layout,
+    /// Whether its rows or its columns lie together.
+    pub order: Order,
     /// Factor of every trit of a ternary tensor; 1 for other layouts.
     pub scale: f32,
     /// Rows; 1 for vectors.
@@ -122,25 +124,32 @@ pub struct TensorEntry {
     pub k: u64,
     /// From the start of TENSORS, in bytes; a multiple of 64.
     pub offset: u64,
-    /// In bytes: `n` rows of [`Layout::row_bytes`].
+    /// In bytes: [`Layout::tensor_bytes`].
     pub length: u64,
 }
 
 impl TensorEntry {
-    /// The entry for `expected` in `layout`, placed after a tensor that ended at `previous_end`.
+    /// The entry for `expected` in `layout` and `order`, placed after a tensor that ended at `previous_end`.
     ///
     /// `None` if the payload would exceed 2⁶⁴ bytes.
     #[must_use]
-    pub fn place(expected: &ExpectedTensor, layout: Layout, scale: f32, previous_end: u64) -> Option<Self> {
+    pub fn place(
+        expected: &ExpectedTensor,
+        layout: Layout,
+        order: Order,
+        scale: f32,
+        previous_end: u64,
+    ) -> Option<Self> {
         Some(Self {
             role: expected.role,
             layer: expected.layer,
             layout,
+            order,
             scale,
             n: expected.n,
             k: expected.k,
             offset: align_up(previous_end, ALIGN)?,
-            length: expected.n.checked_mul(layout.row_bytes(expected.k))?,
+            length: layout.tensor_bytes(order, expected.n, expected.k)?,
         })
     }
 
@@ -151,6 +160,7 @@ impl TensorEntry {
         put(&mut record, at::ROLE, &(self.role as u16).to_le_bytes());
         put(&mut record, at::LAYER, &self.layer.to_le_bytes());
         put(&mut record, at::LAYOUT, &self.layout.code().to_le_bytes());
+        put(&mut record, at::ORDER, &[self.order.code()]);
         put(&mut record, at::SCALE, &self.scale.to_le_bytes());
         put(&mut record, at::N, &self.n.to_le_bytes());
         put(&mut record, at::K, &self.k.to_le_bytes());
@@ -164,6 +174,7 @@ impl TensorEntry {
         record: &[u8],
         index: u32,
         expected: &ExpectedTensor,
+        hidden_act: HiddenAct,
         previous_end: u64,
     ) -> Result<Self, LoadError> {
         let (role, layer) = (u16_at(record, at::ROLE), u16_at(record, at::LAYER));
@@ -179,9 +190,15 @@ impl TensorEntry {
         if !allowed {
             return Err(LoadError::WrongLayout { index, role: expected.role, found: layout });
         }
-        if record[at::ORDER] != 0 || record[at::TILES..at::SCALE] != [0; 4] {
-            return Err(LoadError::UnsupportedOrder { index });
-        }
+        let order = match Order::from_code(record[at::ORDER]) {
+            Some(order)
+                if record[at::TILES..at::SCALE] == [0; 4]
+                    && may_have(expected.role, layout, order, hidden_act) =>
+            {
+                order
+            }
+            _ => return Err(LoadError::UnsupportedOrder { index }),
+        };
         if record[at::RESERVED] != 0 {
             return Err(LoadError::TensorReservedNotZero { index });
         }
@@ -196,7 +213,7 @@ impl TensorEntry {
             return Err(LoadError::WrongShape { index, expected: (expected.n, expected.k), found: (n, k) });
         }
         let out_of_bounds = LoadError::TensorOutOfBounds { index, need: u64::MAX, have: 0 };
-        let placed = Self::place(expected, layout, scale, previous_end).ok_or(out_of_bounds)?;
+        let placed = Self::place(expected, layout, order, scale, previous_end).ok_or(out_of_bounds)?;
         let (offset, length) = (u64_at(record, at::OFFSET), u64_at(record, at::LENGTH));
         if (offset, length) != (placed.offset, placed.length) {
             return Err(LoadError::TensorPlacement {
@@ -234,7 +251,7 @@ impl<'a> Directory<'a> {
         }
         let mut end = 0;
         for ((index, expected), record) in (0..).zip(schedule.iter()).zip(records.chunks_exact(ENTRY_BYTES)) {
-            let entry = TensorEntry::decode(record, index, &expected, end)?;
+            let entry = TensorEntry::decode(record, index, &expected, config.hidden_act, end)?;
             end = match entry.offset.checked_add(entry.length) {
                 Some(end) if end <= tensors_len => end,
                 _ => {
@@ -265,6 +282,7 @@ impl<'a> Directory<'a> {
             role: expected.role,
             layer: expected.layer,
             layout: Layout::from_code(u16_at(record, at::LAYOUT), index).ok()?,
+            order: Order::from_code(record[at::ORDER])?,
             scale: f32_at(record, at::SCALE),
             n: expected.n,
             k: expected.k,
@@ -277,6 +295,17 @@ impl<'a> Directory<'a> {
     pub fn iter(&self) -> impl Iterator<Item = TensorEntry> + use<'a> {
         let directory = *self;
         (0..self.schedule.len()).filter_map(move |index| directory.get(index))
+    }
+}
+
+/// Whether a tensor of this role and layout may lie in `order`.
+///
+/// Columns lie together only where inputs are skipped: in `w_down` behind a squared ReLU, most of whose outputs are 0. The
+/// rows of tl1 lie 32 together, so its columns cannot be told apart.
+fn may_have(role: Role, layout: Layout, order: Order, hidden_act: HiddenAct) -> bool {
+    match order {
+        Order::RowMajor => true,
+        Order::ColumnMajor => role == Role::WDown && hidden_act == HiddenAct::Relu2 && layout != Layout::Tl1,
     }
 }
 

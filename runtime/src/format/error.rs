@@ -69,7 +69,7 @@ pub enum LoadError {
     UnknownLayout { index: u32, found: u16 },
     /// R26: a layout that this tensor may not have.
     WrongLayout { index: u32, role: Role, found: Layout },
-    /// R27: column-major or tiled, which this version does not define.
+    /// R27: an undefined order, columns together where rows must be, or tiled, which this version does not define.
     UnsupportedOrder { index: u32 },
     /// R28: a reserved byte of a directory entry is used.
     TensorReservedNotZero { index: u32 },
@@ -91,7 +91,7 @@ pub enum LoadError {
     SelfTestId { found: u32, vocab_size: u32 },
     /// R36: a chunk of the payload is damaged.
     ChunkChecksum { index: u64, expected: u64, found: u64 },
-    /// R37: a ternary row with an unused code or non-zero padding.
+    /// R37: a ternary row (column, tile) with an unused code or non-zero padding.
     InvalidTrits { index: u32, row: u64 },
     /// R38: a stored float that is not finite.
     NotFinite { index: u32, element: u64 },
@@ -192,7 +192,8 @@ impl fmt::Display for LoadError {
                 write!(f, "tensor {index} layout: expected one for {}, found {}", role.name(), found.name())
             }
             Self::UnsupportedOrder { index } => {
-                write!(f, "tensor {index} order: expected row-major without tiles, found another")
+                write!(f, "tensor {index} order: expected row-major without tiles (w_down behind a squared ReLU, but for tl1: or \
+                     column-major), found another")
             }
             Self::TensorReservedNotZero { index } => {
                 write!(f, "tensor {index} reserved byte: expected 0, found another value")

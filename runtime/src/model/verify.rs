@@ -4,8 +4,9 @@
 //! progress. None of this is needed for memory safety.
 
 use super::Model;
-use crate::format::{ALIGN, Layout, LoadError};
-use ternlet_kernels::layout::i2;
+use ternlet_kernels::layout::{TernaryLayout, tl1};
+
+use crate::format::{ALIGN, Layout, LoadError, Order, TensorEntry};
 
 impl Model<'_> {
     /// Compares payload chunk `index` with its checksum.
@@ -50,11 +51,13 @@ impl Model<'_> {
         if self.sections.tensors[previous_end..start].iter().any(|&byte| byte != 0) {
             return Err(LoadError::TensorGapNotZero { index });
         }
-        let k = usize::try_from(entry.k).expect("at most MAX_VOCAB");
         match entry.layout {
-            Layout::I2 => {
-                let invalid = bytes.chunks_exact(i2::row_bytes(k)).position(|row| !i2::is_valid(row, k));
-                invalid.map_or(Ok(()), |row| Err(LoadError::InvalidTrits { index, row: row as u64 }))
+            Layout::I2 | Layout::Tl1 | Layout::Tl2 | Layout::T5 => {
+                let layout = entry.layout.ternary().expect("one of these");
+                match first_invalid(layout, &entry, bytes) {
+                    None => Ok(()),
+                    Some(row) => Err(LoadError::InvalidTrits { index, row }),
+                }
             }
             Layout::F32 => all_finite(bytes, index, |b: [u8; 4]| f32::from_le_bytes(b).is_finite()),
             Layout::F16 => all_finite(bytes, index, |b: [u8; 2]| u16::from_le_bytes(b) & 0x7c00 != 0x7c00),
@@ -62,6 +65,24 @@ impl Model<'_> {
             Layout::I8 => Ok(()),
         }
     }
+}
+
+/// The first row (column of a column-major matrix, tile of a tiled one) that the layout's `pack` does not write.
+fn first_invalid(layout: TernaryLayout, entry: &TensorEntry, bytes: &[u8]) -> Option<u64> {
+    let dim = |value: u64| usize::try_from(value).expect("at most MAX_DIM");
+    let k = match entry.order {
+        Order::RowMajor => dim(entry.k),
+        Order::ColumnMajor => dim(entry.n),
+    };
+    let tile_rows = layout.tile_rows();
+    let tiles = bytes.chunks_exact(layout.matrix_bytes(tile_rows, k));
+    let n_rows = dim(entry.n);
+    let is_valid = |first_row: usize, tile| {
+        let is_padded = layout == TernaryLayout::Tl1 && n_rows < first_row + tile_rows;
+        layout.is_valid(tile, k) && (!is_padded || tl1::rows_are_zero(tile, n_rows - first_row))
+    };
+    let mut tiles = (0..).step_by(tile_rows).zip(tiles);
+    tiles.find(|&(first_row, tile)| !is_valid(first_row, tile)).map(|(first_row, _)| first_row as u64)
 }
 
 /// Whether every `N`-byte element satisfies `is_finite`; else the first that does not.

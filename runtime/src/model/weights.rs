@@ -2,7 +2,9 @@
 //!
 //! Plain structs of slices in the words of the papers: what the transformer reads, and nothing about files.
 
-use crate::format::Layout;
+use ternlet_kernels::layout::TernaryLayout;
+
+use crate::format::Order;
 
 /// One ternary matrix: `w[j, i] = scale * trit[j, i]`.
 #[derive(Debug, Clone, Copy)]
@@ -13,9 +15,11 @@ pub struct Ternary<'a> {
     pub k: usize,
     /// The absmean of the trained matrix.
     pub scale: f32,
-    /// How `bytes` holds the trits; version 1 files: [`Layout::I2`].
-    pub layout: Layout,
-    /// `n` rows of `layout.row_bytes(k)` bytes, 64-byte aligned.
+    /// How `bytes` holds the trits.
+    pub layout: TernaryLayout,
+    /// Whether rows of `k` or columns of `n` trits lie together.
+    pub order: Order,
+    /// `layout.matrix_bytes(n, k)` bytes, of a column-major matrix `layout.matrix_bytes(k, n)`; 64-byte aligned.
     pub bytes: &'a [u8],
 }
 

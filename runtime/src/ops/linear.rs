@@ -10,9 +10,24 @@ use core::ops::Range;
 use ternlet_kernels::Kernels;
 use ternlet_kernels::layout::{TernaryLayout, i2};
 
-use super::{ROW_GRAIN, rms_norm, tiles};
+use super::{rms_norm, tiles};
 use crate::model::{Linear, Ternary};
-use crate::parallel::{ColumnRange, Parallel, RowsMut, for_column_ranges, for_each_row};
+use crate::parallel::{ColumnRange, Parallel, RowsMut, for_column_groups, for_each_row};
+use crate::plan::TILE_ROWS;
+
+/// Queries, keys and values are the most layers that run in one fork-join.
+const MAX_FUSED: usize = 3;
+
+/// Rows that a worker's share is a multiple of: the tile of tl1, the widest there is.
+const ROW_GRAIN: usize = 32;
+const _: () = assert!(ROW_GRAIN.is_multiple_of(TernaryLayout::Tl1.tile_rows()));
+const _: () = assert!(TILE_ROWS.is_multiple_of(ROW_GRAIN));
+
+/// Listed rows that a worker's share is a multiple of: kernels work on up to eight at once.
+const LIST_GRAIN: usize = 8;
+
+/// Listed rows that several tokens share: 16 rows of 2560 weights are at most 10 KiB, which stay in L1 beside the inputs.
+const LIST_TILE: usize = 16;
 
 /// The int8 inputs of the linear layers at hand.
 #[derive(Debug)]
@@ -27,7 +42,7 @@ pub(crate) struct Inputs<'a> {
 
 impl Inputs<'_> {
     /// The int8 rows and scales that layer `i` of a group reads: the common ones, or its own.
-    fn of(&self, i: usize, linear: &Linear<'_>, m: usize) -> (&[i8], &[f32]) {
+    pub(crate) fn of(&self, i: usize, linear: &Linear<'_>, m: usize) -> (&[i8], &[f32]) {
         let plane = if linear.norm.is_some() { i } else { 0 };
         let len = m * i2::k_padded(linear.weight.k);
         (&self.xq[plane * len..(plane + 1) * len], &self.x_scale[plane * m..(plane + 1) * m])
@@ -116,37 +131,85 @@ fn quantise(kernels: &Kernels, x: &[f32], xq: &mut [i8], x_scale: &mut [f32]) {
 
 /// Linear layers that read the same vector, outputs side by side.
 ///
-/// | arg       | shape                        | meaning                              |
-/// |-----------|------------------------------|--------------------------------------|
-/// | `linears` | each `[n_i, k]`              | `n = Σ n_i`                          |
-/// | `inputs`  |                              | filled by [`quantise_inputs`]        |
-/// | `out`     | `[m, n]`                     | `(acc as f32) * (w_scale * x_scale)` |
-/// | `acc`     | `[workers, TILE, max_batch]` | scratch                              |
+/// | arg       | shape                        | meaning                                            |
+/// |-----------|------------------------------|----------------------------------------------------|
+/// | `linears` | each `[n_i, k]`, row-major   | `n = Σ n_i`                                        |
+/// | `part`    |                              | those to compute; the others' columns stay as they are |
+/// | `inputs`  |                              | filled by [`quantise_inputs`] for all `linears`    |
+/// | `out`     | `[m, n]`                     | `(acc as f32) * (w_scale * x_scale)`               |
+/// | `acc`     | `[workers, TILE, max_batch]` | scratch                                            |
 ///
 /// One fork-join in all.
 pub(crate) fn linear(
     kernels: &Kernels,
     parallel: &dyn Parallel,
     linears: &[Linear<'_>],
+    part: Range<usize>,
     inputs: &Inputs<'_>,
     out: &mut [f32],
     acc: &mut [i32],
 ) {
-    let n = linears.iter().map(|linear| linear.weight.n).sum();
+    let mut groups = [const { 0..0 }; MAX_FUSED];
+    let n = place(linears, &mut groups);
     let m = out.len() / n;
-    for_column_ranges(parallel, ROW_GRAIN, out, n, acc, |mut columns, acc| {
-        let mut first_column = 0;
-        for (i, linear) in linears.iter().enumerate() {
-            let whole = first_column..first_column + linear.weight.n;
-            let part = intersect(&columns.range(), &whole);
-            let rows = part.start - first_column..part.end - first_column;
-            let (xq, x_scale) = inputs.of(i, linear, m);
-            for tile in tiles(rows) {
-                linear_tile(kernels, &linear.weight, tile, first_column, xq, x_scale, &mut columns, acc);
-            }
-            first_column = whole.end;
+    let groups = &groups[part.clone()];
+    for_column_groups(parallel, ROW_GRAIN, groups, out, n, acc, |group, mut columns, acc| {
+        let (i, first_column) = (part.start + group, groups[group].start);
+        let (xq, x_scale) = inputs.of(i, &linears[i], m);
+        let rows = columns.range().start - first_column..columns.range().end - first_column;
+        for tile in tiles(rows) {
+            linear_tile(kernels, &linears[i].weight, tile, first_column, xq, x_scale, &mut columns, acc);
         }
     });
+}
+
+/// Some rows of layer `i` of `linears`: `out[t, first + j]` is what [`linear`] gives in `out[t, first + rows[j]]`, where
+/// `first` is the first column of the layer.
+///
+/// The layer's rows must lie one by one ([`TernaryLayout::tile_rows`] 1), and
+/// `rows` ascend. A tile of rows is read from memory for the first token and from L1 for the others.
+pub(crate) fn linear_rows(
+    kernels: &Kernels,
+    parallel: &dyn Parallel,
+    linears: &[Linear<'_>],
+    i: usize,
+    rows: &[u32],
+    inputs: &Inputs<'_>,
+    out: &mut [f32],
+    acc: &mut [i32],
+) {
+    let mut groups = [const { 0..0 }; MAX_FUSED];
+    let n = place(linears, &mut groups);
+    let m = out.len() / n;
+    let w = &linears[i].weight;
+    let (xq, x_scale) = inputs.of(i, &linears[i], m);
+    let padded = xq.len() / m;
+    let first_column = groups[i].start;
+    let group = first_column..first_column + rows.len();
+    for_column_groups(parallel, LIST_GRAIN, &[group], out, n, acc, |_, mut columns, acc| {
+        let range = columns.range();
+        let tile_len = if m == 1 { acc.len() } else { acc.len().min(LIST_TILE) };
+        for start in range.clone().step_by(tile_len) {
+            let end = range.end.min(start + tile_len);
+            let rows = &rows[start - first_column..end - first_column];
+            let acc = &mut acc[..rows.len()];
+            for (t, &x_scale) in x_scale.iter().enumerate() {
+                let xq = &xq[t * padded..(t + 1) * padded];
+                kernels.gemv_rows_i8(w.layout, w.bytes, w.n, w.k, rows, xq, acc);
+                kernels.rescale(acc, w.scale * x_scale, columns.segment(t, start..end));
+            }
+        }
+    });
+}
+
+/// The columns of each layer's outputs, side by side; returns their number.
+fn place(linears: &[Linear<'_>], groups: &mut [Range<usize>; MAX_FUSED]) -> usize {
+    let mut n = 0;
+    for (linear, group) in linears.iter().zip(groups) {
+        *group = n..n + linear.weight.n;
+        n = group.end;
+    }
+    n
 }
 
 /// Rows `tile` of `w` for all tokens, scaled into columns `first_column + tile`.
@@ -161,16 +224,16 @@ fn linear_tile(
     acc: &mut [i32],
 ) {
     let (m, n) = (x_scale.len(), tile.len());
-    let row_bytes = i2::row_bytes(w.k);
-    let bytes = &w.bytes[tile.start * row_bytes..tile.end * row_bytes];
+    // A tile starts at a multiple of the layout's own, and ends at one or where the matrix does.
+    let bytes = &w.bytes[w.layout.matrix_bytes(tile.start, w.k)..w.layout.matrix_bytes(tile.end, w.k)];
     let out = first_column + tile.start..first_column + tile.end;
     let acc = &mut acc[..n * m];
     if m == 1 {
-        kernels.gemv_i8(TernaryLayout::I2, bytes, n, w.k, xq, acc);
+        kernels.gemv_i8(w.layout, bytes, n, w.k, xq, acc);
         kernels.rescale(acc, w.scale * x_scale[0], columns.segment(0, out));
         return;
     }
-    kernels.gemm_i8(TernaryLayout::I2, bytes, n, w.k, m, xq, acc);
+    kernels.gemm_i8(w.layout, bytes, n, w.k, m, xq, acc);
     for (t, &x_scale) in x_scale.iter().enumerate() {
         let scale = w.scale * x_scale;
         for (y, row) in columns.segment(t, out.clone()).iter_mut().zip(acc.chunks_exact(m)) {
@@ -179,10 +242,4 @@ fn linear_tile(
             *y = sum * scale;
         }
     }
-}
-
-/// The common part of two ranges, empty inside `b` if they do not meet.
-fn intersect(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
-    let start = a.start.clamp(b.start, b.end);
-    start..a.end.clamp(start, b.end)
 }

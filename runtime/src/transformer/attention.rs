@@ -23,7 +23,7 @@ impl<'a> Transformer<'a> {
         let norm = Some((layer.attn_norm, eps));
         quantise_inputs(kernels, parallel, m, s.x, norm, s.xb, &linears, linear_eps, &mut s.inputs);
         let qkv = &mut s.qkv[..m * qkv_dim];
-        linear(kernels, parallel, &linears, &s.inputs, qkv, s.acc);
+        linear(kernels, parallel, &linears, 0..3, &s.inputs, qkv, s.acc);
 
         // Normalise each head of queries and keys; `xb` is free for what goes in.
         for qkv in qkv.chunks_exact_mut(qkv_dim) {
@@ -76,7 +76,7 @@ impl<'a> Transformer<'a> {
         let norm = layer.attn_sub_norm.map(|weight| (weight, eps));
         quantise_inputs(kernels, parallel, m, s.xb, norm, s.qkv, &[layer.wo], linear_eps, &mut s.inputs);
         let out = &mut s.xb[..m * dim];
-        linear(kernels, parallel, &[layer.wo], &s.inputs, out, s.acc);
+        linear(kernels, parallel, &[layer.wo], 0..1, &s.inputs, out, s.acc);
         kernels.add_assign(&mut s.x[..m * dim], out);
     }
 }

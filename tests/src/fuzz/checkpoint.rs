@@ -49,11 +49,8 @@ pub(super) fn pack_and_read(source: &Path, target: &Path) -> bool {
     let mut is_packed = true;
     for head in [HeadForm::Source, HeadForm::Int8] {
         let request = PackRequest {
-            source: &*model.weights,
             tokenizer: model.tokenizer.clone(),
-            chat_template: None,
-            head,
-            target,
+            ..PackRequest::weights(&*model.weights, head, target)
         };
         if pack(request, &|_, _| ()).is_err() {
             assert!(!target.exists(), "a refused checkpoint leaves no file");

@@ -1,5 +1,7 @@
 //! A small model file whose every field can be forged, checksums kept right unless forged too
 
+use ternlet::pack::{Placement, from_i2_rows};
+use ternlet_kernels::layout::TernaryLayout;
 use ternlet_runtime::checksum;
 
 pub(crate) const CONFIG: u32 = 1;
@@ -17,6 +19,10 @@ const KV_DIM: u32 = 4;
 const HALF_HEAD_DIM: u32 = 2;
 pub(crate) const VOCAB_SIZE: u32 = 10;
 pub(crate) const MAX_SEQ_LEN: u32 = 16;
+
+/// Places of two ternary tensors, `[HIDDEN_DIM, DIM]` and its transpose's shape, in the directory.
+pub(crate) const W_UP: usize = 9;
+pub(crate) const W_DOWN: usize = 11;
 
 const F32: u16 = 1;
 const I2: u16 = 16;
@@ -120,6 +126,37 @@ impl Image {
     pub(crate) fn tensor_offset(&mut self, index: usize) -> usize {
         let entry = &self.section(DIRECTORY).bytes[index * 48..][..48];
         usize::try_from(u64::from_le_bytes(entry[32..40].try_into().expect("small"))).expect("small")
+    }
+
+    /// Stores ternary tensor `index` in another layout and order, and moves what lies behind it.
+    pub(crate) fn store(&mut self, index: usize, code: u16, order: u8) {
+        let directory = self.section(DIRECTORY).bytes.clone();
+        let payload = core::mem::take(&mut self.section(TENSORS).bytes);
+        let field = |entry: &[u8], at: usize| {
+            usize::try_from(u64::from_le_bytes(entry[at..at + 8].try_into().expect("small"))).expect("small")
+        };
+        let (mut entries, mut tensors) = (Vec::new(), Vec::new());
+        for (i, entry) in directory.chunks_exact(48).enumerate() {
+            let (n, k, offset, length) =
+                (field(entry, 16), field(entry, 24), field(entry, 32), field(entry, 40));
+            let mut bytes = payload[offset..offset + length].to_vec();
+            let mut entry = entry.to_vec();
+            if i == index {
+                let layout = TernaryLayout::ALL[usize::from(code - I2)];
+                let order = [Placement::rows(layout), Placement::columns(layout)][usize::from(order)];
+                bytes = from_i2_rows(bytes.into(), n, k, order).into_owned();
+                entry[4..6].copy_from_slice(&code.to_le_bytes());
+                entry[6] = u8::from(order == Placement::columns(layout));
+            }
+            tensors.resize(tensors.len().next_multiple_of(64), 0);
+            entry[32..40].copy_from_slice(&(tensors.len() as u64).to_le_bytes());
+            entry[40..48].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+            tensors.extend(bytes);
+            entries.extend(entry);
+        }
+        self.section(DIRECTORY).bytes = entries;
+        self.section(TENSORS).bytes = tensors;
+        self.seal_payload();
     }
 
     /// Makes the chunk checksums match TENSORS.

@@ -26,13 +26,7 @@ fn a_llama_file_of_type_i2_s_computes_what_transformers_computes() {
     let options = ImportOptions { no_tokenizer: true, ..ImportOptions::default() };
     let source = ForeignModel::open(&golden("llama_i2_s.gguf"), &options).unwrap_or_else(|e| panic!("{e}"));
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("gguf-{}.tern", process::id()));
-    let request = PackRequest {
-        source: &*source.weights,
-        tokenizer: None,
-        chat_template: None,
-        head: HeadForm::Source,
-        target: &target,
-    };
+    let request = PackRequest::weights(&*source.weights, HeadForm::Source, &target);
     pack(request, &|_, _| {}).unwrap_or_else(|e| panic!("{e}"));
     let file = ModelFile::open(&target).expect("written");
     fs::remove_file(&target).expect("a file of this test");

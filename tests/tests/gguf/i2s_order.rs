@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use ternlet::import::foreign_model::ImportOptions;
 use ternlet::import::gguf::{Gguf as Importer, I2sOrder};
-use ternlet::pack::Source as _;
+use ternlet::pack::{Source as _, i2_rows};
 use ternlet_kernels::layout::i2;
 use ternlet_runtime::format::{Role, Schedule, TensorKind};
 use ternlet_runtime::{Model, ModelFile, Ternary};
@@ -18,7 +18,8 @@ const ORDERS: [I2sOrder; 3] = [I2sOrder::Blocks128, I2sOrder::Blocks64, I2sOrder
 /// The trits of a matrix, row-major.
 fn trits(matrix: &Ternary<'_>) -> Vec<i8> {
     let mut trits = vec![0; matrix.n * matrix.k];
-    let rows = matrix.bytes.chunks_exact(i2::row_bytes(matrix.k));
+    let rows = i2_rows(matrix);
+    let rows = rows.chunks_exact(i2::row_bytes(matrix.k));
     rows.zip(trits.chunks_exact_mut(matrix.k)).for_each(|(row, trits)| i2::unpack_row(row, trits));
     trits
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use ternlet::import::hf_checkpoint::HfCheckpoint;
-use ternlet::pack::{HeadForm, PackRequest, pack};
+use ternlet::pack::{HeadForm, Layouts, PackRequest, Source as _, Target, pack};
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{KvType, Model, ModelFile, PlanOptions, Serial};
 use ternlet_tests::{NpyArray, logits_of};
@@ -66,15 +66,21 @@ impl Case {
 
     /// Packs the checkpoint and hands the model to `body`.
     pub(crate) fn with_model<R>(&self, head: HeadForm, body: impl FnOnce(&Model<'_>) -> R) -> R {
-        with_packed(&self.file(""), self.name, head, body)
+        with_packed(&self.file(""), self.name, head, None, body)
+    }
+
+    /// Packs the checkpoint in `layouts` and hands the model to `body`.
+    pub(crate) fn with_model_in<R>(&self, layouts: Layouts, body: impl FnOnce(&Model<'_>) -> R) -> R {
+        with_packed(&self.file(""), self.name, HeadForm::Source, Some(layouts), body)
     }
 }
 
-/// Packs the checkpoint in `directory` and hands the model to `body`.
+/// Packs the checkpoint in `directory`, in `layouts` or those for any machine, and hands the model to `body`.
 pub(crate) fn with_packed<R>(
     directory: &Path,
     name: &str,
     head: HeadForm,
+    layouts: Option<Layouts>,
     body: impl FnOnce(&Model<'_>) -> R,
 ) -> R {
     static N_PACKED: AtomicU32 = AtomicU32::new(0);
@@ -82,8 +88,8 @@ pub(crate) fn with_packed<R>(
     let target =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("golden-{}-{n}.tern", std::process::id()));
     let source = HfCheckpoint::open(directory, name).unwrap_or_else(|e| panic!("{e}"));
-    let request =
-        PackRequest { source: &source, tokenizer: None, chat_template: None, head, target: &target };
+    let layouts = layouts.unwrap_or_else(|| Layouts::for_target(Target::Any, source.config().hidden_act));
+    let request = PackRequest { layouts, ..PackRequest::weights(&source, head, &target) };
     pack(request, &|_, _| {}).unwrap_or_else(|e| panic!("{e}"));
     let file = ModelFile::open(&target).unwrap_or_else(|e| panic!("{}: {e}", target.display()));
     // Mapped, the file needs no name any more; without one nothing is left behind when a test fails.

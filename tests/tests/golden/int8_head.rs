@@ -46,7 +46,8 @@ fn an_int8_head_is_its_own_table_widened_to_f32() {
         TensorView::new(Dtype::F32, view.shape().to_vec(), &table).expect("as many bytes as the shape says");
     serialize_to_file(tensors, None, &folder.join("model.safetensors")).expect("written");
     fs::copy(MULTIPLYING.file("config.json"), folder.join("config.json")).expect("written");
-    let wide = with_packed(&folder, "widened", HeadForm::Source, |model| logits(model, KvType::F32, &ids));
+    let wide =
+        with_packed(&folder, "widened", HeadForm::Source, None, |model| logits(model, KvType::F32, &ids));
     fs::remove_dir_all(&folder).expect("removed");
 
     let (rms, worst) = (rms(&int8, &wide), max_abs(&int8, &wide));

@@ -5,8 +5,8 @@
 
 use ternlet::pack::HeadForm;
 use ternlet_kernels::{CpuFeatures, Kernels};
-use ternlet_runtime::{KvType, ThreadPool};
-use ternlet_tests::hash_of;
+use ternlet_runtime::{HiddenAct, KvType, Serial, ThreadPool};
+use ternlet_tests::{hash_of, layout_mixes};
 
 use crate::case::{MULTIPLYING, options};
 
@@ -35,4 +35,19 @@ fn the_hash_is_one_value_on_every_backend_thread_count_and_split() {
             }
         }
     });
+}
+
+#[test]
+fn the_hash_is_one_value_in_every_mix_of_layouts() {
+    let ids = MULTIPLYING.input_ids();
+    let options = options(ids.len(), KvType::F16);
+    let kernels = Kernels::best(CpuFeatures::detect());
+    for (mix, layouts) in layout_mixes(HiddenAct::Relu2) {
+        MULTIPLYING.with_model_in(layouts, |model| {
+            for batch in [1, options.context] {
+                let found = hash_of(model, kernels, &Serial, &options, &ids, batch);
+                assert_eq!(found, HASH, "{mix}, {batch} rows a pass: {found:016x}, expected {HASH:016x}");
+            }
+        });
+    }
 }

@@ -10,8 +10,8 @@ use crate::case::{CASES, Case, EMBEDDING};
 
 /// Ids of the file with the head as stored and with the int8 head, which an embedding model does not have.
 const FILE_IDS: [(Case, [u64; 2]); 7] = [
-    (CASES[0], [0xb336_0e68_e062_b512, 0xb96c_ffb5_674d_ddd6]),
-    (CASES[1], [0xebba_468e_564b_02ad, 0xcb32_4102_21f0_465f]),
+    (CASES[0], [0xc68f_f17b_e23e_0976, 0x9b59_6414_6f24_f683]),
+    (CASES[1], [0xe229_e14a_0e01_6d3a, 0x9ed6_3e6b_d67d_4ab6]),
     (CASES[2], [0x44dd_ec93_cdb3_0563, 0xfeb9_b91d_507b_e116]),
     (CASES[3], [0x4fbf_6079_b96a_2c1a, 0xeb06_0d41_d31d_66fc]),
     (CASES[4], [0x9cfe_80bb_f2c5_708c, 0x82ea_fab6_0b83_e9b3]),
@@ -21,14 +21,17 @@ const FILE_IDS: [(Case, [u64; 2]); 7] = [
 
 #[test]
 fn every_checkpoint_gives_the_same_file_on_every_machine() {
+    let mut differences = Vec::new();
     for (case, expected) in FILE_IDS {
         for (head, expected) in [HeadForm::Source, HeadForm::Int8].into_iter().zip(expected) {
             case.with_model(head, |model| {
                 model.verify_payload().expect("no damage");
-                let found = model.file_id();
-                let name = case.name;
-                assert_eq!(found, expected, "{name}, {head:?}: {found:016x}, expected {expected:016x}");
+                let (name, found) = (case.name, model.file_id());
+                if found != expected {
+                    differences.push(format!("{name}, {head:?}: {found:016x}, expected {expected:016x}"));
+                }
             });
         }
     }
+    assert!(differences.is_empty(), "{differences:#?}");
 }

@@ -7,10 +7,11 @@
 use std::fs;
 
 use safetensors::SafeTensors;
-use ternlet::pack::HeadForm;
+use ternlet::pack::{HeadForm, i2_rows};
 use ternlet_kernels::layout::{TernaryLayout, i2};
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{KvType, Model, Ternary};
+use ternlet_tests::aligned_arena;
 
 use crate::case::{DIVIDING, ids, logits};
 use crate::error::max_abs;
@@ -56,6 +57,10 @@ fn check(kernels: &Kernels, trace: &SafeTensors<'_>, name: &str, w: Ternary<'_>)
     let q8 = trace.tensor(&format!("{name}.q8")).unwrap_or_else(|e| panic!("{name}.q8: {e}"));
     let mut q = Aligned([0; MAX_K]);
     let q = &mut q.0[..i2::k_padded(k)];
+    // A vector is as aligned as its elements, a kernel wants 16 bytes.
+    let mut memory = Vec::new();
+    let rows = aligned_arena(&mut memory, n * i2::row_bytes(k));
+    rows.copy_from_slice(&i2_rows(&w));
     let mut acc = vec![0i32; n];
     let mut out = vec![0f32; n];
     let mut worst = 0.0;
@@ -64,7 +69,7 @@ fn check(kernels: &Kernels, trace: &SafeTensors<'_>, name: &str, w: Ternary<'_>)
         let x_scale = kernels.quantise_i8(x, q);
         let q8: Vec<i8> = q8.iter().map(|byte| byte.cast_signed()).collect();
         assert_eq!(q[..k], q8[..], "{}: {name}.q8 of token {token}", kernels.name());
-        kernels.gemv_i8(TernaryLayout::I2, w.bytes, n, k, q, &mut acc);
+        kernels.gemv_i8(TernaryLayout::I2, rows, n, k, q, &mut acc);
         kernels.rescale(&acc, w.scale * x_scale, &mut out);
         for (out, expected) in out.iter().zip(expected) {
             let error = f64::from(out - expected).abs();
