@@ -10,6 +10,7 @@ mod npy;
 mod open;
 mod output;
 mod progress;
+mod prompt_cache;
 mod sampling;
 mod shipped;
 mod source;

@@ -12,6 +12,7 @@ mod error;
 mod field;
 mod header;
 mod layout;
+mod prefix;
 mod schedule;
 mod sections;
 mod self_test;
@@ -22,6 +23,10 @@ pub use directory::{Directory, ENTRY_BYTES, NO_LAYER, Role, TensorEntry};
 pub use error::LoadError;
 pub use header::{HEADER_BYTES, Header, MAGIC, VERSION};
 pub use layout::{Layout, Order};
+pub use prefix::{
+    ChainedChecksum, MAX_PREFIX_IDS, NUMERICS_VERSION, PREFIX_HEADER_BYTES, PREFIX_MAGIC, PREFIX_VERSION,
+    PrefixError, PrefixHeader,
+};
 pub use schedule::{ExpectedTensor, Schedule, TensorKind};
 pub use sections::{MAX_SECTIONS, SECTION_ENTRY_BYTES, SectionEntry, SectionId, Sections, section_table_end};
 pub use self_test::{MAX_SELF_TEST_IDS, SELF_TEST_HEAD_BYTES, SelfTest, encode_self_test_head};

@@ -5,6 +5,10 @@
 //! position: every cached row is read once per group. Rows are padded to 32 elements.
 //! Grouped-query attention: arXiv:2305.13245 section 2.
 
+mod rows;
+
+pub(crate) use rows::Part;
+
 use ternlet_kernels::Kernels;
 
 use crate::arena::{Arena, ArenaError};

@@ -34,9 +34,9 @@ pub use checksum::{Checksum, checksum};
 pub use config::{Config, HiddenAct, Pooling, SamplingDefaults};
 pub use console::{Console, ConsoleError, ConsoleOptions, Ended};
 pub use conversation::PromptError;
-pub use format::LoadError;
+pub use format::{LoadError, PrefixError};
 #[cfg(feature = "std")]
-pub use hosted::{ModelFile, Releasing, Terminal, ThreadPool};
+pub use hosted::{ModelFile, Releasing, StdStream, Terminal, ThreadPool};
 pub use logits_hash::LogitsHash;
 pub use model::{Layer, Linear, Model, Table, Ternary};
 pub use parallel::{
@@ -46,7 +46,7 @@ pub use parallel::{
 pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
 pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};
 pub use session::{
-    DecodeCounts, LOOKUP_ROWS, LookupError, SelfTestError, SelfTestReport, Session, SessionError,
+    DecodeCounts, LOOKUP_ROWS, LookupError, Restored, SelfTestError, SelfTestReport, Session, SessionError,
 };
 pub use skip::{SkipCounts, SkipLimits};
 pub use tokenizer::{Before, EncodeError, SinkFull, Specials, StreamDecoder, Tokenizer, TokenizerError};

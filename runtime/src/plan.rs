@@ -50,6 +50,24 @@ impl KvType {
         }
     }
 
+    /// The number that stands for it in files.
+    #[must_use]
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::F16 => 0,
+            Self::F32 => 1,
+        }
+    }
+
+    /// The type that `code` stands for.
+    pub(crate) const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            0 => Some(Self::F16),
+            1 => Some(Self::F32),
+            _ => None,
+        }
+    }
+
     /// The name used on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {

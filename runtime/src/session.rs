@@ -5,8 +5,10 @@
 //! on ids; text and turns are the console's.
 
 mod lookup;
+mod prefix;
 
 pub use lookup::{DecodeCounts, LOOKUP_ROWS, LookupError};
+pub use prefix::Restored;
 
 use core::fmt;
 

@@ -16,6 +16,7 @@ mod attention;
 mod error;
 mod feed_forward;
 mod output;
+mod positions;
 
 pub use error::ForwardError;
 

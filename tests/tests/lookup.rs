@@ -31,11 +31,11 @@ struct Decoded {
 
 /// Continues `prompt` until the context is full or `n_tokens` are drawn.
 fn decode(session: &mut Session<'_>, prompt: &[u32], sampler: SamplerOptions, n_tokens: usize) -> Decoded {
-    let sampler = Sampler::new(sampler).unwrap();
+    let sampler = Sampler::new(sampler).expect("options in range");
     let mut hash = LogitsHash::new();
     let mut ids = Vec::new();
     session.truncate(0);
-    session.prefill(prompt, |_| true).unwrap();
+    session.prefill(prompt, |_| true).expect("the prompt fits");
     while ids.len() < n_tokens {
         let id = session.sample(&sampler, &mut hash);
         ids.push(id);
@@ -45,7 +45,7 @@ fn decode(session: &mut Session<'_>, prompt: &[u32], sampler: SamplerOptions, n_
             assert_eq!(session.append(id), Err(ForwardError::ContextFull { pos: context, context }));
             break;
         }
-        session.append(id).unwrap();
+        session.append(id).expect("the context has room");
         assert_eq!(session.cached_ids()[prompt.len()..], ids);
     }
     Decoded { ids, logits_hash: hash.finish() }
@@ -58,9 +58,9 @@ fn check(
     sampler: SamplerOptions,
     n_tokens: usize,
 ) -> DecodeCounts {
-    session.set_lookup(false).unwrap();
+    session.set_lookup(false).expect("off is always possible");
     let expected = decode(session, prompt, sampler, n_tokens);
-    session.set_lookup(true).unwrap();
+    session.set_lookup(true).expect("the plan has room");
     let before = session.decode_counts();
     let found = decode(session, prompt, sampler, n_tokens);
     assert_eq!(found, expected, "{sampler:?}, prompt {prompt:?}");
@@ -74,7 +74,7 @@ fn encode(tokenizer: &Tokenizer<'_>, text: &str) -> Vec<u32> {
         ids.push(id);
         Ok(())
     };
-    tokenizer.encode(text, Specials::Recognise, &mut scratch, &mut push).unwrap();
+    tokenizer.encode(text, Specials::Recognise, &mut scratch, &mut push).expect("the scratch fits");
     ids
 }
 
@@ -98,8 +98,8 @@ const PROMPTS: [&str; 6] = [
 ];
 
 fn with_shipped(body: impl FnOnce(&Model<'_>)) {
-    let file = ModelFile::open(&shipped_model()).unwrap();
-    body(&Model::parse(file.bytes()).unwrap());
+    let file = ModelFile::open(&shipped_model()).expect("the shipped model");
+    body(&Model::parse(file.bytes()).expect("a whole model"));
 }
 
 #[test]

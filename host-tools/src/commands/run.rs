@@ -10,6 +10,7 @@ use ternlet_runtime::{LogitsHash, Sampler, Session, StreamDecoder};
 use crate::error::Error;
 use crate::open::{Gives, LookupFlag, Needs, RunFlags, display_name, with_session};
 use crate::output::{note, out};
+use crate::prompt_cache::PromptCache;
 use crate::sampling::SamplingFlags;
 use crate::text::encode_prompt;
 
@@ -27,6 +28,9 @@ pub(crate) struct RunArgs {
     /// Positions to plan memory for [default: the model's maximum, at most 4096]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     ctx: Option<u32>,
+    /// Keep the prompt's keys and values in FILE, and start from what FILE has of them; made when absent
+    #[arg(long, value_name = "FILE")]
+    prompt_cache: Option<PathBuf>,
     #[command(flatten)]
     sampling: SamplingFlags,
     #[command(flatten)]
@@ -68,9 +72,17 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
     let sampler = Sampler::new(args.sampling.over(&session.model().config().sampling))
         .map_err(|e| Error::new("sampling", e))?;
     let tokenizer = session.model().tokenizer().ok_or_else(|| Error::new(&name, "no tokenizer"))?;
+    let mut cache =
+        args.prompt_cache.as_deref().map(|path| PromptCache::new(path, &args.file)).transpose()?;
     let start = Instant::now();
-    session.prefill(ids, |_| true).map_err(|e| Error::new(&name, e))?;
-    let prefill_s = start.elapsed().as_secs_f64();
+    let n_restored = cache.as_mut().map_or(Ok(0), |cache| cache.restore(session, ids))?;
+    let pending = &ids[n_restored as usize..];
+    let restore_s = start.elapsed().as_secs_f64();
+    session.prefill(pending, |_| true).map_err(|e| Error::new(&name, e))?;
+    let first_logits_s = start.elapsed().as_secs_f64();
+    if let Some(cache) = &cache {
+        cache.keep(session, ids.len())?;
+    }
 
     let start = Instant::now();
     let mut hash = LogitsHash::new();
@@ -94,12 +106,17 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
     out(format_args!("\n"))?;
     stdout().flush().map_err(|e| Error::new("stdout", e))?;
     #[expect(clippy::cast_precision_loss, reason = "a prompt is far below 2^53 tokens")]
-    let prefill_tok_per_s = ids.len() as f64 / prefill_s;
+    let prefill_tok_per_s = pending.len() as f64 / (first_logits_s - restore_s);
+    let restored = match n_restored {
+        0 => String::new(),
+        n => format!("{n} restored in {restore_s:.3} s, "),
+    };
     note(format_args!(
-        "{} prompt tokens at {prefill_tok_per_s:.1} tok/s, {n_decoded} tokens at {:.1} tok/s, {:.2} tokens per pass, {}, \
+        "{restored}{} prompt tokens at {prefill_tok_per_s:.1} tok/s, first token after {first_logits_s:.3} s, \
+         {n_decoded} tokens at {:.1} tok/s, {:.2} tokens per pass, {}, \
          {} threads, \
          logits_hash {:016x}",
-        ids.len(),
+        pending.len(),
         f64::from(n_decoded) / start.elapsed().as_secs_f64(),
         session.decode_counts().tokens_per_pass(),
         session.kernels().name(),

@@ -12,6 +12,7 @@ mod pack_refuses;
 mod pack_warns;
 mod program;
 mod prompt;
+mod prompt_cache;
 mod render;
 mod run;
 mod sentencepiece;

@@ -2,10 +2,12 @@
 
 mod model_file;
 mod releasing;
+mod stream;
 mod terminal;
 mod thread_pool;
 
 pub use model_file::ModelFile;
 pub use releasing::Releasing;
+pub use stream::StdStream;
 pub use terminal::Terminal;
 pub use thread_pool::ThreadPool;
