@@ -7,6 +7,7 @@
 use super::avx2;
 use crate::dispatch::Entries;
 
+mod columns_i8_i2;
 mod gemm_i8_i2;
 mod gemm_rows;
 mod gemv_i16_i8;
@@ -19,6 +20,8 @@ mod winograd;
 pub(crate) static ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
     gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
+    gemv_rows_i8_i2: gemv_i8_i2::gemv_rows_i8_i2,
+    gemm_columns_i8_i2: columns_i8_i2::gemm_columns_i8_i2,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
     ..avx2::ENTRIES
 };

@@ -2,9 +2,9 @@
 
 use core::ops::Range;
 
-use ternlet_kernels::Kernels;
 use ternlet_kernels::layout::TernaryLayout::{self, I2, T5, Tl1, Tl2};
 use ternlet_kernels::layout::i2::k_padded;
+use ternlet_kernels::{Backend, Kernels};
 
 use crate::inputs::{Buffer, Random, activations, ternary, unpacked};
 use crate::ternary::{painted_trit, painted_x};
@@ -59,6 +59,32 @@ fn plain(
 
 fn every(step: usize, k: usize) -> Vec<u32> {
     (0..k as u32).step_by(step).collect()
+}
+
+#[test]
+fn columns_are_exact_at_the_edges_of_large_tiles_with_few_or_many_largest_activations() {
+    let mut random = Random(5);
+    let (n, k) = (130, 600);
+    for layout in LAYOUTS {
+        let trits: Vec<i8> = (0..n * k).map(|_| [-1, 0, 1][usize::from(random.byte() % 3)]).collect();
+        let w = ternary(layout, k, n, |j, o| trits[j * n + o]);
+        for (m, share) in [(1, 4), (2, 0), (7, 1), (131, 0), (131, 64)] {
+            let values: Vec<i8> = (0..m * k)
+                .map(|_| match random.byte() {
+                    byte if byte < share => [127, -128, -127][usize::from(byte % 3)],
+                    byte => byte.cast_signed().clamp(-126, 126),
+                })
+                .collect();
+            let x = activations(m, k, |t, i| values[t * k + i]);
+            for list in [&every(1, k), &every(2, k)] {
+                let expected = plain(&trits, n, k, 0..n, list, m, &x);
+                for kernels in all().filter(|kernels| kernels.backend() != Backend::Scalar) {
+                    let found = columns(kernels, layout, &w, n, k, 0..n, list, m, &x);
+                    assert!(found == expected, "{layout} {kernels:?} m {m} share {share} c {}", list.len());
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::gemm_rows::gemm_rows;
 use super::gemv_i8_i2::gemv_i8_i2;
 use super::load;
 use super::transpose::transpose16;
-use super::winograd::{GROUP, GROUPS, ROWS, STRIP, Step, Tile};
+use super::winograd::{GROUP, GROUPS, ROWS, STRIP, Tile};
 use crate::layout::i2::{BLOCK, BLOCK_BYTES, row_bytes};
 
 /// Bytes of a strip of one row: one register.
@@ -32,6 +32,7 @@ fn decode(w: &[u8], n: usize, row_bytes: usize, first_row: usize, strip: usize, 
     // The next tile is asked for as one stream, a part with each strip.
     let next = (first_row + ROWS) * row_bytes + ROWS * first_byte;
     let mut fourth_codes = _mm512_setzero_si512();
+    let mut sums = [_mm512_setzero_si512(); GROUPS];
     for g in 0..GROUPS.min((n - first_row).div_ceil(GROUP)) {
         let mut rows = [_mm512_setzero_si512(); GROUP];
         for (r, row) in rows.iter_mut().enumerate() {
@@ -42,32 +43,39 @@ fn decode(w: &[u8], n: usize, row_bytes: usize, first_row: usize, strip: usize, 
         }
         for (d, quads) in transpose16(rows).into_iter().enumerate().take(len / 4) {
             // Four bytes of each row, a block's at `4 (d mod 4)`: planes 0 and 1 pair, and planes 2 and 3.
-            let (lower, upper) = (d / 4 * 8 + d % 4, d / 4 * 8 + 4 + d % 4);
-            unpack(quads, g, &mut tile.steps, lower, upper);
+            let (trits, plus_128) = (planes(quads, 0), planes(quads, i8::MIN));
+            let lower = d / 4 * 8 + d % 4;
+            tile.put(lower, g, trits[0], plus_128[1], &mut sums[g]);
+            tile.put(lower + 4, g, trits[2], plus_128[3], &mut sums[g]);
         }
     }
-    tile.finish(len / BLOCK_BYTES * BLOCK, _mm512_test_epi8_mask(fourth_codes, fourth_codes) == 0);
+    tile.finish(sums, _mm512_test_epi8_mask(fourth_codes, fourth_codes) == 0);
 }
 
 /// Bits are left where a plane holds the code that is never written.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn fourth_codes_in(w: __m512i) -> __m512i {
+pub(super) fn fourth_codes_in(w: __m512i) -> __m512i {
     // With bit 6 flipped the code is 11 in the top plane too.
     let flipped = _mm512_xor_si512(w, _mm512_set1_epi8(0x40));
     // a & b & c
     _mm512_ternarylogic_epi32::<0x80>(flipped, _mm512_srli_epi16::<1>(flipped), _mm512_set1_epi8(0x55))
 }
 
+/// The trits of each plane, plus `offset`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn unpack(w: __m512i, g: usize, steps: &mut [Step], lower: usize, upper: usize) {
-    let code = _mm512_set1_epi8(3);
-    let plane = |shifted, offset| _mm512_add_epi8(_mm512_and_si512(shifted, code), _mm512_set1_epi8(offset));
-    steps[lower].first[g] = plane(w, -1);
-    steps[lower].second[g] = plane(_mm512_srli_epi16::<2>(w), 127);
-    steps[upper].first[g] = plane(_mm512_srli_epi16::<4>(w), -1);
+pub(super) fn planes(w: __m512i, offset: i8) -> [__m512i; 4] {
+    let plane = |shifted, code_of_zero: i8| {
+        let code = _mm512_and_si512(shifted, _mm512_set1_epi8(3));
+        _mm512_add_epi8(code, _mm512_set1_epi8(offset.wrapping_sub(code_of_zero)))
+    };
     // The top plane's sign bit flipped: the code is `trit + 2`.
     let top = _mm512_xor_si512(w, _mm512_set1_epi8(i8::MIN));
-    steps[upper].second[g] = plane(_mm512_srli_epi16::<6>(top), 126);
+    [
+        plane(w, 1),
+        plane(_mm512_srli_epi16::<2>(w), 1),
+        plane(_mm512_srli_epi16::<4>(w), 1),
+        plane(_mm512_srli_epi16::<6>(top), 2),
+    ]
 }

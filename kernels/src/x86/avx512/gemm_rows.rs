@@ -24,7 +24,9 @@ pub(super) fn gemm_rows(
     decode: impl Fn(usize, usize, &mut Tile),
 ) {
     let k_padded = k_padded(k);
-    out.fill(0);
+    if k_padded == 0 {
+        return out.fill(0);
+    }
     let mut tile = Tile::new();
     let mut sums = [[0; ROWS]; MAX_TOKENS];
     let mut panel = [Activations::NONE; PANEL];
@@ -56,16 +58,16 @@ pub(super) fn gemm_rows(
                         _ => multiply::<GROUPS>(&tile, strip(s), activations, acc, ROWS),
                     }
                 }
-                add_turned(sums, first_token, m, out);
+                turn(sums, first_token, m, out, first_strip > 0);
             }
         }
     }
 }
 
-/// `out[j, first_token + t] += sums[t, j]` for the rows that `out: [.., m]` has.
+/// `out[j, first_token + t] = sums[t, j]`, or `+=`, for the rows that `out: [.., m]` has.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn add_turned(sums: &[[i32; ROWS]], first_token: usize, m: usize, out: &mut [i32]) {
+fn turn(sums: &[[i32; ROWS]], first_token: usize, m: usize, out: &mut [i32], add: bool) {
     for (i, sums) in sums.chunks(GROUP).enumerate() {
         for (g, out) in out.chunks_mut(GROUP * m).enumerate() {
             let mut square = [_mm512_setzero_si512(); GROUP];
@@ -74,7 +76,8 @@ fn add_turned(sums: &[[i32; ROWS]], first_token: usize, m: usize, out: &mut [i32
             }
             for (row, sums_of_row) in out.chunks_mut(m).zip(transpose16(square)) {
                 let row = &mut row[first_token + i * GROUP..][..sums.len()];
-                load::store_i32_up_to_16(row, _mm512_add_epi32(load::i32_up_to_16(row), sums_of_row));
+                let before = if add { load::i32_up_to_16(row) } else { _mm512_setzero_si512() };
+                load::store_i32_up_to_16(row, _mm512_add_epi32(before, sums_of_row));
             }
         }
     }

@@ -38,7 +38,20 @@ type Planes = [__m512i; 4];
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]) {
     debug_assert_eq!(out.len(), n);
+    gemv(w, k, x, out, |i| i);
+}
+
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+pub(super) fn gemv_rows_i8_i2(w: &[u8], _n: usize, k: usize, rows: &[u32], x: &[i8], out: &mut [i32]) {
+    gemv(w, k, x, out, |i| rows[i.min(rows.len() - 1)] as usize);
+}
+
+/// `out[i]` is the product with row `row(i)`, which is also asked for beyond the last.
+#[inline]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
+fn gemv(w: &[u8], k: usize, x: &[i8], out: &mut [i32], row: impl Fn(usize) -> usize) {
     let row_bytes = row_bytes(k);
+    let rows_ahead = AHEAD.div_ceil(row_bytes.max(1));
     out.fill(0);
     let mut planes = [[_mm512_setzero_si512(); 4]; STRIP];
     for (strip, x) in x.chunks(STRIP * STEP).enumerate() {
@@ -48,8 +61,9 @@ pub(super) fn gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]
         for (tile, out) in out.chunks_mut(ROWS).enumerate() {
             let mut sums = [_mm512_setzero_si512(); ROWS];
             for r in 0..out.len() {
-                let row = &w[(tile * ROWS + r) * row_bytes + first_byte..][..x.len() / 4];
-                sums[r] = dot(row, planes);
+                let (i, start) = (tile * ROWS + r, row(tile * ROWS + r) * row_bytes);
+                let ahead = (row(i + rows_ahead) * row_bytes).wrapping_sub(start);
+                sums[r] = dot(&w[start + first_byte..][..x.len() / 4], planes, ahead);
             }
             for (out, sum) in out.iter_mut().zip(sum::across4(sums)) {
                 *out += sum - offset;
@@ -79,14 +93,14 @@ pub(super) fn arrange(x: &[i8], planes: &mut [Planes]) -> i32 {
     _mm512_reduce_add_epi32(offset)
 }
 
-/// The lanes of `Σ code · x` of a row over one strip.
+/// The lanes of `Σ code · x` of a row over one strip; lines `ahead` bytes further are asked for.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dot(row: &[u8], planes: &[Planes]) -> __m512i {
+fn dot(row: &[u8], planes: &[Planes], ahead: usize) -> __m512i {
     let (steps, tail) = row.as_chunks::<STEP_BYTES>();
     let mut sums = [_mm512_setzero_si512(); 4];
     for (w, planes) in steps.iter().zip(planes) {
-        load::prefetch_after(w, AHEAD);
+        load::prefetch_after(w, ahead);
         sums = add_products(sums, load::u8x64(w), planes);
     }
     if !tail.is_empty() {

@@ -44,14 +44,14 @@ const MAX_POSITIONS: usize = 64;
 
 /// Four pairs of elements of each row: the first ones as `w₀`, the second ones as `w₁ + 128`.
 #[derive(Clone, Copy)]
-pub(super) struct Step {
-    pub(super) first: [__m512i; GROUPS],
-    pub(super) second: [__m512i; GROUPS],
+struct Step {
+    first: [__m512i; GROUPS],
+    second: [__m512i; GROUPS],
 }
 
 /// A strip of 64 rows. Step `s` holds elements `32 ⌊s / 4⌋ + 4 (s mod 4)` to `+ 3`, and those sixteen further.
 pub(super) struct Tile {
-    pub(super) steps: [Step; STRIP / STEP],
+    steps: [Step; STRIP / STEP],
     /// `Σ w₀w₁ + 128 w₀` of each row.
     rows: [__m512i; GROUPS],
     is_ternary: bool,
@@ -65,17 +65,19 @@ impl Tile {
         Self { steps: [Step { first: zero, second: zero }; STRIP / STEP], rows: zero, is_ternary: true }
     }
 
-    /// To be called when `len` elements of every row stand in `steps`. `is_ternary` says that all are trits; others
-    /// are at most 2 in magnitude.
+    /// Puts a step of sixteen rows in its place and adds to their `row` sum what belongs to the rows alone.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub(super) fn finish(&mut self, len: usize, is_ternary: bool) {
-        let mut rows = [_mm512_setzero_si512(); GROUPS];
-        for step in &self.steps[..len / STEP] {
-            for g in 0..GROUPS {
-                rows[g] = _mm512_dpbusd_epi32(rows[g], step.second[g], step.first[g]);
-            }
-        }
+    pub(super) fn put(&mut self, s: usize, g: usize, w0: __m512i, w1_plus_128: __m512i, row: &mut __m512i) {
+        self.steps[s].first[g] = w0;
+        self.steps[s].second[g] = w1_plus_128;
+        *row = _mm512_dpbusd_epi32(*row, w1_plus_128, w0);
+    }
+
+    /// To be called when every step is put. `is_ternary` says that all weights are trits; others are at most 2 in
+    /// magnitude.
+    #[inline]
+    pub(super) fn finish(&mut self, rows: [__m512i; GROUPS], is_ternary: bool) {
         self.rows = rows;
         self.is_ternary = is_ternary;
     }
