@@ -10,7 +10,7 @@ program_limit=600
 
 setup() { bash tests/setup.sh; }
 
-shell() { shellcheck tests/*.sh tests/fuzz/*.sh .ci/run; }
+shell() { shellcheck tests/*.sh tests/counts/*.sh tests/fuzz/*.sh .ci/run; }
 
 # The fuzzer is a workspace of its own.
 format() { cargo fmt --all --check && rustfmt --edition 2024 --check tests/fuzz/fuzz_targets/*.rs; }

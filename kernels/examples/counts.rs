@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         eprintln!("counts: expected a backend that this CPU has, found {name:?}");
         return ExitCode::from(2);
     };
-    ternary(kernels);
+    ternary(kernels, TernaryLayout::I2);
     head(kernels);
     attention(kernels);
     vectors(kernels);
@@ -69,22 +69,22 @@ fn count(name: &str, units: usize, mut round: impl FnMut()) {
     println!("{name}\t{units}");
 }
 
-fn ternary(kernels: &Kernels) {
+fn ternary(kernels: &Kernels, layout: TernaryLayout) {
     for (n, k) in [(ROWS, DIM), (ROWS, HIDDEN_DIM)] {
-        let w = vec![0; n * i2::row_bytes(k)];
+        let w = vec![0; layout.matrix_bytes(n, k)];
         let x = vec![1; i2::k_padded(k)];
         let mut out = vec![0; n];
-        count(&format!("gemv i2 {n}x{k}, weights"), n * k, || {
-            kernels.gemv_i8(TernaryLayout::I2, black_box(&w), n, k, &x, &mut out);
+        count(&format!("gemv {layout} {n}x{k}, weights"), n * k, || {
+            kernels.gemv_i8(layout, black_box(&w), n, k, &x, &mut out);
         });
     }
     let (n, k) = (GEMM_ROWS, DIM);
-    let w = vec![0; n * i2::row_bytes(k)];
+    let w = vec![0; layout.matrix_bytes(n, k)];
     for m in [2, 16, 128] {
         let x = vec![1; m * i2::k_padded(k)];
         let mut out = vec![0; n * m];
-        count(&format!("gemm i2 {n}x{k} m={m}, products"), n * k * m, || {
-            kernels.gemm_i8(TernaryLayout::I2, black_box(&w), n, k, m, &x, &mut out);
+        count(&format!("gemm {layout} {n}x{k} m={m}, products"), n * k * m, || {
+            kernels.gemm_i8(layout, black_box(&w), n, k, m, &x, &mut out);
         });
     }
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "system")]
 pub mod counts;
+#[cfg(feature = "system")]
+pub mod disassembly;
 pub mod fuzz;
 mod models;
 mod npy;

@@ -18,11 +18,15 @@ pub struct Cpu {
     pub name: &'static str,
     /// As `ternlet-kernels` calls it.
     pub backend: &'static str,
+    /// Cores that run this backend, as LLVM calls them: Neoverse N1 is the server twin of Cortex-A76.
+    pub models: &'static [&'static str],
 }
 
 /// One core for every Arm backend: that of a Raspberry Pi 4, and of a Pi 5.
-pub const CPUS: [Cpu; 2] =
-    [Cpu { name: "cortex-a72", backend: "neon" }, Cpu { name: "cortex-a76", backend: "dotprod" }];
+pub const CPUS: [Cpu; 2] = [
+    Cpu { name: "cortex-a72", backend: "neon", models: &["cortex-a72", "cortex-a53"] },
+    Cpu { name: "cortex-a76", backend: "dotprod", models: &["neoverse-n1"] },
+];
 
 /// One kernel at one shape.
 #[derive(Debug, Clone)]
@@ -61,7 +65,8 @@ pub fn compiler() -> String {
 ///
 /// # Panics
 /// If it does not build; cargo has said why.
-fn program() -> &'static Path {
+#[must_use]
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
