@@ -23,6 +23,9 @@ const ROW_GRAIN: usize = 32;
 const _: () = assert!(ROW_GRAIN.is_multiple_of(TernaryLayout::Tl1.tile_rows()));
 const _: () = assert!(TILE_ROWS.is_multiple_of(ROW_GRAIN));
 
+/// Rows of a GEMM's sums that are scaled together: a cache line of outputs.
+const TURNED_ROWS: usize = 16;
+
 /// Listed rows that a worker's share is a multiple of: kernels work on up to eight at once.
 const LIST_GRAIN: usize = 8;
 
@@ -234,12 +237,16 @@ fn linear_tile(
         return;
     }
     kernels.gemm_i8(w.layout, bytes, n, w.k, m, xq, acc);
-    for (t, &x_scale) in x_scale.iter().enumerate() {
-        let scale = w.scale * x_scale;
-        for (y, row) in columns.segment(t, out.clone()).iter_mut().zip(acc.chunks_exact(m)) {
-            #[expect(clippy::cast_precision_loss, reason = "|acc| < 2^24, exact in f32")]
-            let sum = row[t] as f32;
-            *y = sum * scale;
+    // Sums of a token are a row apart. A few rows at a time stay in L1 for all tokens, and fill a line of the output.
+    for (first, acc) in out.step_by(TURNED_ROWS).zip(acc.chunks(TURNED_ROWS * m)) {
+        for (t, &x_scale) in x_scale.iter().enumerate() {
+            let scale = w.scale * x_scale;
+            let out = columns.segment(t, first..first + acc.len() / m);
+            for (y, row) in out.iter_mut().zip(acc.chunks_exact(m)) {
+                #[expect(clippy::cast_precision_loss, reason = "|acc| < 2^24, exact in f32")]
+                let sum = row[t] as f32;
+                *y = sum * scale;
+            }
         }
     }
 }

@@ -5,7 +5,8 @@
 //! own, and are shifted down when [`TOGETHER`] columns are added: so a column is read in whole lines, and the caller's
 //! sums are touched once for all of these. Lines of the columns after them are asked for meanwhile.
 //!
-//! With several tokens listed columns are gathered into strips and take [`winograd`](super::winograd).
+//! With several tokens columns are tiles of [`winograd`](super::winograd); activations are gathered unless they lie
+//! together.
 
 use core::arch::x86_64::{
     __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_or_si512,
@@ -60,10 +61,19 @@ pub(super) fn gemm_columns_i8_i2(
             // Up to whole blocks, the first column again times zero.
             let strip_len = columns.len().next_multiple_of(BLOCK);
             starts[columns.len()..strip_len].fill(column(columns[0]));
-            for (x, gathered) in x.chunks_exact(x_len).zip(&mut gathered) {
-                gather(x, columns, gathered);
-            }
-            let strip = Strip { x: gathered.as_flattened(), stride: STRIP, len: strip_len, n_tokens };
+            let first = columns[0] as usize;
+            let is_run = columns.iter().enumerate().all(|(i, j)| *j as usize == first + i);
+            let strip = if is_run && columns.len() == strip_len {
+                Strip { x: &x[first..], stride: x_len, len: strip_len, n_tokens }
+            } else {
+                for (x, gathered) in x.chunks_exact(x_len).zip(&mut gathered) {
+                    gathered[columns.len()..].fill(0);
+                    for (out, j) in gathered.iter_mut().zip(columns) {
+                        *out = x[*j as usize];
+                    }
+                }
+                Strip { x: gathered.as_flattened(), stride: STRIP, len: strip_len, n_tokens }
+            };
             activations.prepare(strip);
             for first in (0..len).step_by(ROWS) {
                 decode(w, &starts[..strip_len], first / 4, &mut tile);
@@ -74,21 +84,6 @@ pub(super) fn gemm_columns_i8_i2(
                 }
             }
         }
-    }
-}
-
-/// `out[i] = x[columns[i]]`, zero after the last.
-#[inline]
-fn gather(x: &[i8], columns: &[u32], out: &mut [i8; STRIP]) {
-    out[columns.len()..].fill(0);
-    let first = columns[0] as usize;
-    let is_run = columns.iter().enumerate().all(|(i, j)| *j as usize == first + i);
-    if is_run {
-        out[..columns.len()].copy_from_slice(&x[first..][..columns.len()]);
-        return;
-    }
-    for (out, j) in out.iter_mut().zip(columns) {
-        *out = x[*j as usize];
     }
 }
 
