@@ -19,3 +19,5 @@ mod reduce;
 mod rows;
 mod split_head;
 mod sum;
+mod ternary_rows;
+mod tl2;

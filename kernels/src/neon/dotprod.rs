@@ -6,11 +6,18 @@ use crate::dispatch::Entries;
 mod gemm_i8_i2;
 mod gemv_i16_i8;
 mod gemv_i8_i2;
+mod gemv_i8_t5;
+mod gemv_i8_tl2;
 mod sdot;
 mod split_head;
 
 pub(crate) static ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
+    gemv_i8_tl2: gemv_i8_tl2::gemv_i8_tl2,
+    gemv_i8_t5: gemv_i8_t5::gemv_i8_t5,
+    gemv_rows_i8_i2: gemv_i8_i2::gemv_rows_i8_i2,
+    gemv_rows_i8_tl2: gemv_i8_tl2::gemv_rows_i8_tl2,
+    gemv_rows_i8_t5: gemv_i8_t5::gemv_rows_i8_t5,
     gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
     gemv_i16_u5: split_head::gemv_i16_u5,

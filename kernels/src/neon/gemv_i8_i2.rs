@@ -41,7 +41,7 @@ pub(super) fn gemv(
 /// What the planes of `trit + 1` add to every row: the sum of their activations.
 #[inline]
 #[target_feature(enable = "neon")]
-fn offset(x: &[XBlock]) -> i32 {
+pub(super) fn offset(x: &[XBlock]) -> i32 {
     const { assert!(OFFSET_ELEMENTS == 3 * BLOCK_BYTES) };
     let mut sum = vdupq_n_s32(0);
     for [plane0, plane1, plane2, _] in x {
@@ -50,4 +50,10 @@ fn offset(x: &[XBlock]) -> i32 {
         }
     }
     vaddvq_s32(sum)
+}
+
+/// The activations by blocks.
+#[inline]
+pub(super) fn x_blocks(x: &[i8]) -> &[XBlock] {
+    expect_aligned(x.as_chunks::<BLOCK_BYTES>().0).as_chunks().0
 }

@@ -144,3 +144,23 @@ pub(super) fn prefetch(address: *const u8) {
     // SAFETY: a prefetch is a hint; it changes nothing the program can see and faults at no address.
     unsafe { asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags)) }
 }
+
+/// [`prefetch`] of `LINES` cache lines of 64 bytes from `address` on.
+#[inline(always)]
+pub(super) fn prefetch_lines<const LINES: usize>(address: *const u8) {
+    const { assert!(LINES <= 5) };
+    macro_rules! line {
+        ($($i:literal)*) => {
+            $(if LINES > $i {
+                // SAFETY: as in `prefetch`.
+                unsafe {
+                    asm!(
+                        "prfm pldl1keep, [{}, #{}]", in(reg) address, const 64 * $i,
+                        options(nostack, readonly, preserves_flags),
+                    );
+                }
+            })*
+        };
+    }
+    line!(0 1 2 3 4);
+}
