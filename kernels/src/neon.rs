@@ -5,10 +5,12 @@
 //! the others the widest loads their element allows.
 
 pub(crate) mod baseline;
+mod decode;
 pub(crate) mod dotprod;
 mod elementwise;
 mod gemm_float;
 mod gemm_i8_i2;
+mod gemm_rows;
 mod gemv_float;
 mod gemv_i16_i8;
 mod gemv_i8_i2;

@@ -3,13 +3,17 @@
 use super::baseline;
 use crate::dispatch::Entries;
 
-mod gemm_i8_i2;
+mod columns;
+mod columns_i2;
+mod columns_t5;
+mod gemm;
 mod gemv_i16_i8;
 mod gemv_i8_i2;
 mod gemv_i8_t5;
 mod gemv_i8_tl2;
 mod sdot;
 mod split_head;
+mod tile;
 
 pub(crate) static ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
@@ -18,7 +22,12 @@ pub(crate) static ENTRIES: Entries = Entries {
     gemv_rows_i8_i2: gemv_i8_i2::gemv_rows_i8_i2,
     gemv_rows_i8_tl2: gemv_i8_tl2::gemv_rows_i8_tl2,
     gemv_rows_i8_t5: gemv_i8_t5::gemv_rows_i8_t5,
-    gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
+    gemm_columns_i8_i2: columns::gemm_columns_i8_i2,
+    gemm_columns_i8_tl2: columns::gemm_columns_i8_tl2,
+    gemm_columns_i8_t5: columns::gemm_columns_i8_t5,
+    gemm_i8_i2: gemm::gemm_i8_i2,
+    gemm_i8_tl2: gemm::gemm_i8_tl2,
+    gemm_i8_t5: gemm::gemm_i8_t5,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
     gemv_i16_u5: split_head::gemv_i16_u5,
     gemv_i16_u3: split_head::gemv_i16_u3,

@@ -7,7 +7,7 @@
     reason = "vector loads and stores, and one checked cast of a slice to aligned elements"
 )]
 
-use core::arch::aarch64::{float32x4_t, int8x16_t, uint8x16_t, uint16x8_t};
+use core::arch::aarch64::{float32x4_t, int8x16_t, int32x4_t, uint8x16_t, uint16x8_t};
 use core::arch::asm;
 
 /// A value on a 16-byte boundary.
@@ -96,6 +96,7 @@ load! {
     [i8; 16] => int8x16_t, AlignedTo1;
     [u16; 8] => uint16x8_t, AlignedTo2;
     [f32; 4] => float32x4_t, AlignedTo4;
+    [i32; 4] => int32x4_t, AlignedTo4;
     [u16; 16] => [uint16x8_t; 2], AlignedTo2;
     [f32; 16] => [float32x4_t; 4], AlignedTo4;
 }
@@ -129,6 +130,13 @@ impl Store for [f32; 16] {
 pub(super) fn store_f32x4(out: &mut [f32; 4], v: float32x4_t) {
     // SAFETY: the reference is valid for 16 bytes and has the packed type's alignment.
     unsafe { core::ptr::from_mut(out).cast::<AlignedTo4<float32x4_t>>().write(AlignedTo4(v)) }
+}
+
+/// Writes four int32 at their own alignment.
+#[inline(always)]
+pub(super) fn store_i32x4(out: &mut [i32; 4], v: int32x4_t) {
+    // SAFETY: the reference is valid for 16 bytes and has the packed type's alignment.
+    unsafe { core::ptr::from_mut(out).cast::<AlignedTo4<int32x4_t>>().write(AlignedTo4(v)) }
 }
 
 /// Writes eight halves at their own alignment.
