@@ -4,11 +4,13 @@
 //! the features. Memory is read through `load.rs`, from references of the right size, so no kernel can read past one.
 
 use crate::dispatch::Entries;
-use crate::scalar;
 
+mod by_codes;
+mod codes;
 mod elementwise;
 mod gemm_float;
 mod gemm_i8_i2;
+mod gemm_i8_tl1;
 mod gemv_float;
 mod gemv_i16_i8;
 mod gemv_i8_i2;
@@ -21,6 +23,18 @@ mod sum;
 pub(crate) const ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
     gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
+    gemv_i8_tl1: gemm_i8_tl1::gemv_i8_tl1,
+    gemm_i8_tl1: gemm_i8_tl1::gemm_i8_tl1,
+    gemv_i8_tl2: by_codes::gemv_i8_tl2,
+    gemm_i8_tl2: by_codes::gemm_i8_tl2,
+    gemv_i8_t5: by_codes::gemv_i8_t5,
+    gemm_i8_t5: by_codes::gemm_i8_t5,
+    gemv_rows_i8_i2: gemv_i8_i2::gemv_rows_i8_i2,
+    gemv_rows_i8_tl2: by_codes::gemv_rows_i8_tl2,
+    gemv_rows_i8_t5: by_codes::gemv_rows_i8_t5,
+    gemm_columns_i8_i2: by_codes::gemm_columns_i8_i2,
+    gemm_columns_i8_tl2: by_codes::gemm_columns_i8_tl2,
+    gemm_columns_i8_t5: by_codes::gemm_columns_i8_t5,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
     gemv_i16_u5: split_head::gemv_i16_u5,
     gemv_i16_u3: split_head::gemv_i16_u3,
@@ -44,5 +58,4 @@ pub(crate) const ENTRIES: Entries = Entries {
     f32_to_f16: half::f32_to_f16,
     widen_f16: half::widen_f16,
     widen_bf16: half::widen_bf16,
-    ..scalar::ENTRIES
 };

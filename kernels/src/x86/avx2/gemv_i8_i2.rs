@@ -37,6 +37,18 @@ type Planes = [__m256i; 4];
 
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]) {
+    gemv(w, k, x, out, |i| i.min(n - 1));
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn gemv_rows_i8_i2(w: &[u8], _n: usize, k: usize, rows: &[u32], x: &[i8], out: &mut [i32]) {
+    gemv(w, k, x, out, |i| rows[i.min(rows.len() - 1)] as usize);
+}
+
+/// `out[i]` is the product with row `row(i)`; past the last one, that row again: its sums are dropped.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn gemv(w: &[u8], k: usize, x: &[i8], out: &mut [i32], row_at: impl Fn(usize) -> usize) {
     let row_bytes = row_bytes(k);
     let (x, _) = x.as_chunks::<BLOCK>();
     out.fill(-offset(x));
@@ -45,10 +57,8 @@ pub(super) fn gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]
         arrange(x, &mut planes);
         let first_byte = strip * 2 * STRIP * BLOCK_BYTES;
         for (tile, out) in out.chunks_mut(ROWS).enumerate() {
-            // Past the last row, that row again: its sums are dropped.
-            let row = |r: usize| {
-                &w[(tile * ROWS + r).min(n - 1) * row_bytes + first_byte..][..x.len() * BLOCK_BYTES]
-            };
+            let row =
+                |r: usize| &w[row_at(tile * ROWS + r) * row_bytes + first_byte..][..x.len() * BLOCK_BYTES];
             let sums = dot_rows([row(0), row(1), row(2), row(3)], &planes);
             for (out, sum) in out.iter_mut().zip(sums) {
                 *out += sum;

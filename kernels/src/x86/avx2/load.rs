@@ -97,6 +97,42 @@ pub(super) fn to_f32x4(v: __m128) -> [f32; 4] {
     out
 }
 
+/// Sixteen bytes in both halves.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn u8x16_twice(x: &[u8; 16]) -> __m256i {
+    _mm256_broadcastsi128_si256(u8x16(x))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_u8x16(out: &mut [u8; 16], v: __m128i) {
+    // SAFETY: the reference is valid for 16 bytes; the instruction takes any alignment.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), v) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn i32x8(x: &[i32; 8]) -> __m256i {
+    // SAFETY: the reference is valid for 32 bytes; the instruction takes any alignment.
+    unsafe { _mm256_loadu_si256(x.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_i32x8(out: &mut [i32; 8], v: __m256i) {
+    // SAFETY: the reference is valid for 32 bytes; the instruction takes any alignment.
+    unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), v) }
+}
+
+/// As [`prefetch_after`], into the second-level cache: its queue holds more lines, so a stream from memory is faster.
+#[inline]
+pub(super) fn prefetch_far<T>(x: &T, bytes: usize) {
+    let address = core::ptr::from_ref(x).cast::<u8>().wrapping_add(bytes);
+    // SAFETY: as in `prefetch_after`.
+    unsafe { asm!("prefetcht1 [{}]", in(reg) address, options(nostack, readonly, preserves_flags)) }
+}
+
 /// Asks for the cache line `bytes` after `x`, which may lie outside every object: a prefetch never faults.
 #[inline]
 pub(super) fn prefetch_after<T>(x: &T, bytes: usize) {
