@@ -6,6 +6,10 @@
 //! worker that the scheduler has not woken yet finds the call closed and goes back to sleep.
 //!
 //! Idle workers spin for some microseconds (the gap between two matrices), then park.
+//!
+//! A scheduler that shares a core takes it away for milliseconds, many matrices long. So workers offer their core between
+//! calls, where nobody waits for them, rather than lose it inside a chunk; and a caller that waits for a chunk on a core
+//! that was taken sleeps, which leaves its own core to the worker.
 
 #![expect(unsafe_code, reason = "labelled room: lends the caller's closure to the workers")]
 
@@ -29,9 +33,13 @@ const CHUNKS_PER_WORKER: usize = 8;
 /// Zen 4 virtual core; longer than the gap between matrices and short beside a scheduler's time slice.
 const SPINS: u32 = 2_000;
 
-/// Polls before a waiting thread starts to yield its time slice, so that with more threads than
-/// cores the one that holds the last chunk gets to run.
-const SPINS_BEFORE_YIELD: u32 = 1_000;
+/// Polls between two offers of an idle worker's core to whoever else wants it: a call that opens is seen a
+/// microsecond late at worst.
+const SPINS_PER_YIELD: u32 = 64;
+
+/// Polls before a caller that waits for the last chunks sleeps: half the time that an idle worker spins, several times
+/// what a chunk takes.
+const SPINS_BEFORE_SLEEP: u32 = 1_000;
 
 /// State word: generation in the high bits, then "open", then the number of workers inside.
 const ACTIVE: u64 = 0xffff;
@@ -96,6 +104,9 @@ struct Shared {
     sleepers: AtomicUsize,
     sleep: Mutex<()>,
     wake: Condvar,
+    /// Whether the caller sleeps until the last worker has left.
+    caller_sleeps: AtomicBool,
+    last_left: Condvar,
     panicked: AtomicBool,
     shut_down: AtomicBool,
 }
@@ -131,8 +142,30 @@ impl Shared {
             .then_some(generation)
     }
 
+    /// Leaves the call; the last worker wakes a caller that sleeps.
     fn leave(&self) {
-        self.state.fetch_sub(1, Ordering::Release);
+        // Ordered before the look at `caller_sleeps`, as the caller's two steps are: one of us sees the other.
+        let before = self.state.fetch_sub(1, Ordering::SeqCst);
+        if before & ACTIVE == 1 && self.caller_sleeps.load(Ordering::SeqCst) {
+            drop(self.sleep.lock().unwrap_or_else(PoisonError::into_inner));
+            self.last_left.notify_one();
+        }
+    }
+
+    /// Waits until every worker has left the closed call.
+    fn wait_for_workers(&self) {
+        for _ in 0..SPINS_BEFORE_SLEEP {
+            if self.state.load(Ordering::Acquire) & ACTIVE == 0 {
+                return;
+            }
+            core::hint::spin_loop();
+        }
+        let mut guard = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+        self.caller_sleeps.store(true, Ordering::SeqCst);
+        while self.state.load(Ordering::SeqCst) & ACTIVE != 0 {
+            guard = self.last_left.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.caller_sleeps.store(false, Ordering::SeqCst);
     }
 
     fn worker_loop(&self, worker: usize) {
@@ -142,7 +175,10 @@ impl Shared {
             let Some(generation) = self.enter(seen) else {
                 idle += 1;
                 if idle < SPINS {
-                    core::hint::spin_loop();
+                    match idle.is_multiple_of(SPINS_PER_YIELD) {
+                        true => thread::yield_now(),
+                        false => core::hint::spin_loop(),
+                    }
                 } else {
                     self.park(seen);
                     idle = 0;
@@ -210,6 +246,8 @@ impl ThreadPool {
             sleepers: AtomicUsize::new(0),
             sleep: Mutex::new(()),
             wake: Condvar::new(),
+            caller_sleeps: AtomicBool::new(false),
+            last_left: Condvar::new(),
             panicked: AtomicBool::new(false),
             shut_down: AtomicBool::new(false),
         });
@@ -259,15 +297,7 @@ unsafe impl Parallel for ThreadPool {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.shared.work(&job, 0)));
 
         self.shared.state.fetch_and(!OPEN, Ordering::Relaxed);
-        let mut polls = 0u32;
-        while self.shared.state.load(Ordering::Acquire) & ACTIVE != 0 {
-            polls = polls.saturating_add(1);
-            if polls < SPINS_BEFORE_YIELD {
-                core::hint::spin_loop();
-            } else {
-                thread::yield_now();
-            }
-        }
+        self.shared.wait_for_workers();
         let worker_panicked = self.shared.panicked.swap(false, Ordering::Relaxed);
         if let Err(panic) = outcome {
             resume_unwind(panic);
