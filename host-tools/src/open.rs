@@ -20,6 +20,8 @@ pub(crate) enum KvFlag {
     F16,
     /// Single precision.
     F32,
+    /// Eight bits and a scale per position and head.
+    I8,
 }
 
 impl From<KvFlag> for KvType {
@@ -27,6 +29,7 @@ impl From<KvFlag> for KvType {
         match kv {
             KvFlag::F16 => Self::F16,
             KvFlag::F32 => Self::F32,
+            KvFlag::I8 => Self::I8,
         }
     }
 }

@@ -69,11 +69,17 @@ entries! {
     gemm_f32_f16(
         w: &[u16], n: usize, k: usize, stride: usize, m: usize, x: &[f32], out: &mut [f32], out_stride: usize,
     );
+    gemm_f32_i8(
+        w: &[i8], n: usize, k: usize, stride: usize, m: usize, x: &[f32], out: &mut [f32], out_stride: usize,
+    );
     gevm_f32_f32(
         a: &[f32], a_stride: usize, m: usize, w: &[f32], n: usize, k: usize, stride: usize, out: &mut [f32],
     );
     gevm_f32_f16(
         a: &[f32], a_stride: usize, m: usize, w: &[u16], n: usize, k: usize, stride: usize, out: &mut [f32],
+    );
+    gevm_f32_i8(
+        a: &[f32], a_stride: usize, m: usize, w: &[i8], n: usize, k: usize, stride: usize, out: &mut [f32],
     );
     sum_squares(x: &[f32]) -> f32;
     softmax(x: &mut [f32]);
@@ -82,6 +88,7 @@ entries! {
     rescale(acc: &[i32], scale: f32, out: &mut [f32]);
     scale_mul(x: &[f32], s: f32, w: &[f32], out: &mut [f32]);
     add_assign(x: &mut [f32], y: &[f32]);
+    mul_assign(x: &mut [f32], y: &[f32]);
     relu2_mul(gate: &mut [f32], up: &[f32]);
     silu_mul(gate: &mut [f32], up: &[f32]);
     rope(head: &mut [f32], cos: &[f32], sin: &[f32]);

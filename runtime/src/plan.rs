@@ -24,7 +24,8 @@ const SUMS_PER_LINE: u64 = 16;
 /// Room for the template's own text beside a prompt, in bytes.
 const TEMPLATE_TEXT_BYTES: usize = 2048;
 
-/// Elements that a cached head is padded to, so that each cached row starts vector-aligned.
+/// Elements that a cached head is padded to, so that each cached row starts vector-aligned; a row of int8 is padded as
+/// the quantiser pads it.
 const HEAD_ALIGN: u64 = 32;
 
 /// Elements that a row of attention scores is padded to, so that every head's starts vector-aligned.
@@ -38,15 +39,18 @@ pub enum KvType {
     F16,
     /// Single precision: twice the memory, no rounding.
     F32,
+    /// Eight bits and one scale per position and KV head: half the memory, see `kv_cache.rs` for what it does to numbers.
+    I8,
 }
 
 impl KvType {
-    /// Bytes of one element.
+    /// Bytes of one element, without the scale that eight bits need.
     #[must_use]
     pub const fn size_bytes(self) -> u64 {
         match self {
             Self::F16 => 2,
             Self::F32 => 4,
+            Self::I8 => 1,
         }
     }
 
@@ -56,6 +60,7 @@ impl KvType {
         match self {
             Self::F16 => 0,
             Self::F32 => 1,
+            Self::I8 => 2,
         }
     }
 
@@ -64,6 +69,7 @@ impl KvType {
         match code {
             0 => Some(Self::F16),
             1 => Some(Self::F32),
+            2 => Some(Self::I8),
             _ => None,
         }
     }
@@ -74,6 +80,7 @@ impl KvType {
         match self {
             Self::F16 => "f16",
             Self::F32 => "f32",
+            Self::I8 => "i8",
         }
     }
 }
@@ -162,6 +169,8 @@ pub(crate) struct Sizes {
     /// One of the two caches, `[n_slots, n_layers, n_kv_heads, context, head_dim_padded]`.
     pub(crate) kv: usize,
     pub(crate) head_dim_padded: usize,
+    /// Scales of one of the two caches, `[n_slots, n_layers, n_kv_heads, context]`; nothing where elements are floats.
+    pub(crate) kv_scales: usize,
     /// `[max_batch, dim]`.
     pub(crate) x: usize,
     /// `[max_batch, max(dim, q_dim)]`.
@@ -284,7 +293,6 @@ impl Sizes {
         let vocab = u64::from(config.vocab_size);
         let group_size = u64::from(config.group_size());
         let head_dim = u64::from(config.head_dim);
-        let head_dim_padded = head_dim.next_multiple_of(HEAD_ALIGN);
         let has_relu2 = config.hidden_act == HiddenAct::Relu2;
         let has_head = config.pooling.is_none();
         // Queries, keys and values are the most layers that read one vector.
@@ -293,17 +301,18 @@ impl Sizes {
             None => (1, 0),
         };
         let padded = |k: u64| usize::try_from(k).map(|k| i2::k_padded(k) as u64).ok();
+        let kv_rows =
+            [u64::from(o.n_slots), u64::from(config.n_layers), u64::from(config.n_kv_heads), context];
+        let (head_dim_padded, kv_scales) = match o.kv {
+            KvType::F16 | KvType::F32 => (head_dim.next_multiple_of(HEAD_ALIGN), 0),
+            KvType::I8 => (padded(head_dim)?, mul(&kv_rows)?),
+        };
         let longest_inputs = (planes * padded(dim)?).max(padded(q_dim)?).max(padded(hidden)?);
         let line = o.max_prompt_bytes as usize;
         let text = if line == 0 { 0 } else { line.checked_add(TEMPLATE_TEXT_BYTES)? };
         Some(Self {
-            kv: mul(&[
-                u64::from(o.n_slots),
-                u64::from(config.n_layers),
-                u64::from(config.n_kv_heads),
-                context,
-                head_dim_padded,
-            ])?,
+            kv: mul(&kv_rows)?.checked_mul(usize::try_from(head_dim_padded).ok()?)?,
+            kv_scales,
             head_dim_padded: usize::try_from(head_dim_padded).ok()?,
             x: mul(&[m, dim])?,
             xb: mul(&[m, dim.max(q_dim)])?,
@@ -330,8 +339,9 @@ impl Sizes {
     }
 
     fn kv_bytes(&self, kv: KvType) -> Option<usize> {
-        let one = align_up(self.kv.checked_mul(usize::try_from(kv.size_bytes()).ok()?)?)?;
-        one.checked_mul(2)
+        let elements = align_up(self.kv.checked_mul(usize::try_from(kv.size_bytes()).ok()?)?)?;
+        let scales = align_up(self.kv_scales.checked_mul(4)?)?;
+        elements.checked_add(scales)?.checked_mul(2)
     }
 
     /// Sum of all buffers, each rounded up as the arena does.

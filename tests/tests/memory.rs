@@ -49,13 +49,14 @@ fn with_model(body: impl FnOnce(&Model<'_>)) {
     body(&Model::parse(file.bytes()).expect("the shipped model is valid"));
 }
 
-fn configurations() -> [PlanOptions; 5] {
+fn configurations() -> [PlanOptions; 6] {
     let base = PlanOptions::default();
     [
         base,
         PlanOptions { context: 1, max_batch: 1, max_prompt_bytes: 0, ..base },
         PlanOptions { kv: KvType::F32, context: 100, max_batch: 7, max_logit_rows: 7, ..base },
         PlanOptions { n_slots: 3, context: 33, max_batch: 5, max_prompt_bytes: 100, ..base },
+        PlanOptions { kv: KvType::I8, n_slots: 2, context: 33, max_batch: 5, ..base },
         PlanOptions { context: 512, max_batch: 64, max_logit_rows: 2, max_prompt_bytes: 65_536, ..base },
     ]
 }

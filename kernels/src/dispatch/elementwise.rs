@@ -32,6 +32,15 @@ impl Kernels {
         self.entries.add_assign(x, y);
     }
 
+    /// `x[i] *= y[i]`: attention scores and weights by the scales of an int8 KV cache.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn mul_assign(&self, x: &mut [f32], y: &[f32]) {
+        shape::equal("y", y.len(), x.len());
+        self.entries.mul_assign(x, y);
+    }
+
     /// `gate[i] = max(gate[i], 0)² · up[i]`: the gated `ReLU²` unit (arXiv:2109.08668). A NaN gate stays NaN.
     ///
     /// # Panics

@@ -90,6 +90,25 @@ impl Kernels {
         self.entries.gemm_f32_f16(w, n, k, stride, m, x, out, out_stride);
     }
 
+    /// [`gemm_f32_f32`](Self::gemm_f32_f32) with int8 weights, widened exactly: their scale is the caller's to apply.
+    ///
+    /// # Panics
+    /// If the slice lengths disagree with `n`, `k`, `m` and the strides.
+    pub fn gemm_f32_i8(
+        &self,
+        w: &[i8],
+        n: usize,
+        k: usize,
+        stride: usize,
+        m: usize,
+        x: &[f32],
+        out: &mut [f32],
+        out_stride: usize,
+    ) {
+        shape::strided_gemm(w, n, k, stride, m, x, out, out_stride);
+        self.entries.gemm_f32_i8(w, n, k, stride, m, x, out, out_stride);
+    }
+
     /// `out[t, c] = Σⱼ a[t, j] · w[j, c]`: weighted sums of the same rows, such as the attention weights of a group of
     /// query heads × the V cache of their KV head.
     ///
@@ -136,6 +155,25 @@ impl Kernels {
     ) {
         shape::strided_gevm(a, a_stride, m, w, n, k, stride, out);
         self.entries.gevm_f32_f16(a, a_stride, m, w, n, k, stride, out);
+    }
+
+    /// [`gevm_f32_f32`](Self::gevm_f32_f32) with int8 rows, widened exactly: their scale is the caller's to apply.
+    ///
+    /// # Panics
+    /// If the slice lengths disagree with `n`, `k`, `m` and the strides.
+    pub fn gevm_f32_i8(
+        &self,
+        a: &[f32],
+        a_stride: usize,
+        m: usize,
+        w: &[i8],
+        n: usize,
+        k: usize,
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        shape::strided_gevm(a, a_stride, m, w, n, k, stride, out);
+        self.entries.gevm_f32_i8(a, a_stride, m, w, n, k, stride, out);
     }
 
     /// `Σᵢ x[i]²` in the module's order, products fused: the reduction of `RMSNorm` (arXiv:1910.07467).

@@ -91,6 +91,10 @@ pub(super) fn add_assign(x: &mut [f32], y: &[f32]) {
     map(x, y, y, |x, y, _| vector::add_assign(x, y));
 }
 
+pub(super) fn mul_assign(x: &mut [f32], y: &[f32]) {
+    map(x, y, y, |x, y, _| vector::mul_assign(x, y));
+}
+
 pub(super) fn relu2_mul(gate: &mut [f32], up: &[f32]) {
     map(gate, up, up, |gate, up, _| activation::relu2_mul(gate, up));
 }

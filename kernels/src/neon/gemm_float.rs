@@ -2,10 +2,10 @@
 //!
 //! Rows come in tiles that stay in L1 while every vector passes over them, so memory is read once whatever `m` is.
 
-use core::arch::aarch64::{float32x4_t, uint16x8_t, vdupq_n_f32, vfmaq_f32};
+use core::arch::aarch64::{float32x4_t, int8x16_t, uint16x8_t, vdupq_n_f32, vfmaq_f32};
 use core::ops::Range;
 
-use super::gemv_float::{f16_lanes, fma, gemv};
+use super::gemv_float::{f16_lanes, fma, gemv, i8_lanes};
 use super::load::{Aligned, Load, aligned};
 use super::reduce::to_array;
 use super::sum::{self, Lanes};
@@ -41,6 +41,20 @@ pub(super) fn gemm_f32_f16(
     out_stride: usize,
 ) {
     gemm::<u16, [uint16x8_t; 2]>(w, n, k, stride, m, x, out, out_stride, |w| f16_lanes(w), f16_to_f32);
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn gemm_f32_i8(
+    w: &[i8],
+    n: usize,
+    k: usize,
+    stride: usize,
+    m: usize,
+    x: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    gemm::<i8, int8x16_t>(w, n, k, stride, m, x, out, out_stride, |w| i8_lanes(w), f32::from);
 }
 
 /// `wide` turns the registers of sixteen weights into f32, `widen` one weight.

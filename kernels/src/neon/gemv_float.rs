@@ -3,7 +3,8 @@
 //! Four rows make sixteen independent accumulators, enough for any core's latency, and share the loads of x.
 
 use core::arch::aarch64::{
-    float32x4_t, uint16x8_t, vdup_n_f32, vdupq_n_f32, vfma_f32, vfmaq_f32, vget_lane_f32,
+    float32x4_t, int8x16_t, uint16x8_t, vcvtq_f32_s32, vdup_n_f32, vdupq_n_f32, vfma_f32, vfmaq_f32,
+    vget_lane_f32, vget_low_s8, vget_low_s16, vmovl_high_s8, vmovl_high_s16, vmovl_s8, vmovl_s16,
 };
 
 use super::half::{widen_bf16x8, widen_f16x8};
@@ -43,6 +44,19 @@ fn bf16_lanes([low, high]: [uint16x8_t; 2]) -> Lanes {
 pub(super) fn f16_lanes([low, high]: [uint16x8_t; 2]) -> Lanes {
     let ([q0, q1], [q2, q3]) = (widen_f16x8(low), widen_f16x8(high));
     [q0, q1, q2, q3]
+}
+
+/// Sixteen signed bytes as f32.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn i8_lanes(w: int8x16_t) -> Lanes {
+    let (low, high) = (vmovl_s8(vget_low_s8(w)), vmovl_high_s8(w));
+    [
+        vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))),
+        vcvtq_f32_s32(vmovl_high_s16(low)),
+        vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
+        vcvtq_f32_s32(vmovl_high_s16(high)),
+    ]
 }
 
 /// `wide` turns the registers of sixteen weights into f32, `widen` one weight.

@@ -3,10 +3,10 @@
 //! A block stays in L1 until every strip of every sum has passed over it, so memory is read once, front to back. Between
 //! blocks the sums rest in `out`: each still takes its rows in ascending order.
 
-use core::arch::aarch64::{float32x4_t, uint16x8_t, vdupq_n_f32, vfmaq_n_f32};
+use core::arch::aarch64::{float32x4_t, int8x16_t, uint16x8_t, vdupq_n_f32, vfmaq_n_f32};
 use core::ops::Range;
 
-use super::gemv_float::{f16_lanes, fma};
+use super::gemv_float::{f16_lanes, fma, i8_lanes};
 use super::load::{Aligned, Load, Store, aligned, aligned_mut, prefetch};
 use super::sum::Lanes;
 use crate::ops::half::f16_to_f32;
@@ -42,6 +42,20 @@ pub(super) fn gevm_f32_f16(
     out: &mut [f32],
 ) {
     gevm::<u16, [uint16x8_t; 2]>(a, a_stride, m, w, n, k, stride, out, |w| f16_lanes(w), f16_to_f32);
+}
+
+#[target_feature(enable = "neon")]
+pub(super) fn gevm_f32_i8(
+    a: &[f32],
+    a_stride: usize,
+    m: usize,
+    w: &[i8],
+    n: usize,
+    k: usize,
+    stride: usize,
+    out: &mut [f32],
+) {
+    gevm::<i8, int8x16_t>(a, a_stride, m, w, n, k, stride, out, |w| i8_lanes(w), f32::from);
 }
 
 /// `wide` turns the registers of sixteen weights into f32, `widen` one weight.
@@ -105,17 +119,20 @@ fn block<T: Copy, V, const S: usize, const C: usize>(
     }
     let w = &w[rows.start * stride..];
     let out = &mut out[t * k..][..S * k];
-    let row = |j: usize| w[j * stride..][..k].as_chunks::<LANES>().0;
     let ahead = BLOCK * stride * size_of::<T>();
 
-    // Every row starts aligned if the first does and the stride is whole vectors; so do the sums.
-    let whole_strides = (stride * size_of::<T>()).is_multiple_of(16) && (S == 1 || k.is_multiple_of(4));
+    // Where rows are whole chunks apart all of them are aligned if the first is; so are the sums.
+    let whole_strides = stride.is_multiple_of(LANES) && (S == 1 || k.is_multiple_of(4));
     let sums_aligned = aligned_mut(out.as_chunks_mut::<LANES>().0).is_some();
-    if whole_strides && sums_aligned && aligned(row(0)).is_some() {
-        let aligned_row = |j: usize| aligned(row(j)).expect("a whole stride from an aligned row");
-        strips::<_, _, S, C>(weights, aligned_row, ahead, k, out, aligned_sums, &wide);
-    } else {
-        strips::<_, _, S, C>(weights, row, ahead, k, out, natural_sums, &wide);
+    match aligned(w.as_chunks::<LANES>().0) {
+        Some(chunks) if whole_strides && sums_aligned => {
+            let aligned_row = |j: usize, first: usize| &chunks[j * (stride / LANES) + first..];
+            strips::<_, _, S, C>(weights, aligned_row, ahead, k, out, aligned_sums, &wide);
+        }
+        _ => {
+            let row = |j: usize, first: usize| w[j * stride + first * LANES..].as_chunks::<LANES>().0;
+            strips::<_, _, S, C>(weights, row, ahead, k, out, natural_sums, &wide);
+        }
     }
     for c in k / LANES * LANES..k {
         for s in 0..S {
@@ -137,12 +154,12 @@ fn natural_sums(out: &mut [[f32; LANES]]) -> &mut [[f32; LANES]] {
     out
 }
 
-/// Every whole chunk of sixteen columns; the next block lies `ahead` bytes on.
+/// Every whole chunk of sixteen columns: `row` gives those of a row from a chunk on, the next block lies `ahead` bytes on.
 #[inline]
 #[target_feature(enable = "neon")]
 fn strips<'w, W: Load + 'w, O: Store, const S: usize, const C: usize>(
     weights: [&[f32]; S],
-    row: impl Fn(usize) -> &'w [W],
+    row: impl Fn(usize, usize) -> &'w [W],
     ahead: usize,
     k: usize,
     out: &mut [f32],
@@ -166,7 +183,7 @@ fn strips<'w, W: Load + 'w, O: Store, const S: usize, const C: usize>(
 #[target_feature(enable = "neon")]
 fn strip<'w, W: Load + 'w, O: Store, const S: usize, const C: usize>(
     weights: [&[f32]; S],
-    row: impl Fn(usize) -> &'w [W],
+    row: impl Fn(usize, usize) -> &'w [W],
     ahead: usize,
     k: usize,
     first: usize,
@@ -174,6 +191,8 @@ fn strip<'w, W: Load + 'w, O: Store, const S: usize, const C: usize>(
     sums: impl Fn(&mut [[f32; LANES]]) -> &mut [O],
     wide: impl Fn(W::Vector) -> Lanes,
 ) {
+    let n_rows = weights[0].len();
+    let weights = weights.map(|weights| &weights[..n_rows]);
     let mut lanes = [[[vdupq_n_f32(0.0); 4]; C]; S];
     for s in 0..S {
         let own = sums(out[s * k + first * LANES..][..C * LANES].as_chunks_mut().0);
@@ -181,8 +200,8 @@ fn strip<'w, W: Load + 'w, O: Store, const S: usize, const C: usize>(
             lanes[s][c] = own[c].load();
         }
     }
-    for j in 0..weights[0].len() {
-        let chunks = &row(j)[first..][..C];
+    for j in 0..n_rows {
+        let chunks = &row(j, first)[..C];
         prefetch(chunks.as_ptr().cast::<u8>().wrapping_add(ahead));
         for c in 0..C {
             let w = wide(chunks[c].load());

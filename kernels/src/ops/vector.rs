@@ -22,6 +22,13 @@ pub(crate) fn add_assign(x: &mut [f32], y: &[f32]) {
 }
 
 #[inline(always)]
+pub(crate) fn mul_assign(x: &mut [f32], y: &[f32]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x *= y;
+    }
+}
+
+#[inline(always)]
 pub(crate) fn rope(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (first, second) = head.split_at_mut(cos.len());
     rotate(first, second, cos, sin);

@@ -42,6 +42,19 @@ pub(super) fn gemm_f32_f16(
     gemm(w, n, k, stride, m, x, out, out_stride, f16_to_f32);
 }
 
+pub(super) fn gemm_f32_i8(
+    w: &[i8],
+    n: usize,
+    k: usize,
+    stride: usize,
+    m: usize,
+    x: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    gemm(w, n, k, stride, m, x, out, out_stride, f32::from);
+}
+
 pub(super) fn gevm_f32_f32(
     a: &[f32],
     a_stride: usize,
@@ -66,6 +79,19 @@ pub(super) fn gevm_f32_f16(
     out: &mut [f32],
 ) {
     gevm(a, a_stride, m, w, n, k, stride, out, f16_to_f32);
+}
+
+pub(super) fn gevm_f32_i8(
+    a: &[f32],
+    a_stride: usize,
+    m: usize,
+    w: &[i8],
+    n: usize,
+    k: usize,
+    stride: usize,
+    out: &mut [f32],
+) {
+    gevm(a, a_stride, m, w, n, k, stride, out, f32::from);
 }
 
 pub(super) fn sum_squares(x: &[f32]) -> f32 {

@@ -8,9 +8,10 @@ use ternlet_kernels::Kernels;
 /// An operation that overwrites `[len]`, given three vectors of `[len]`.
 type InPlace = fn(&Kernels, &mut [f32], &[f32], &[f32]);
 
-const OPERATIONS: [(&str, InPlace); 5] = [
+const OPERATIONS: [(&str, InPlace); 6] = [
     ("scale_mul", |kernels, out, x, y| kernels.scale_mul(x, 0.7, y, out)),
     ("add_assign", |kernels, out, x, _| kernels.add_assign(out, x)),
+    ("mul_assign", |kernels, out, x, _| kernels.mul_assign(out, x)),
     ("relu2_mul", |kernels, out, x, _| kernels.relu2_mul(out, x)),
     ("silu_mul", |kernels, out, x, _| kernels.silu_mul(out, x)),
     ("rope", |kernels, out, x, y| {

@@ -16,6 +16,11 @@ fn to_f16(x: &[f32]) -> Vec<u16> {
     out
 }
 
+/// Every byte there is, -128 too.
+fn to_i8(x: &[f32]) -> Vec<i8> {
+    x.iter().map(|x| (x.to_bits() >> 13) as i8).collect()
+}
+
 /// Runs `check(random, n, k, stride, shift)` over lengths, row counts, strides and alignments.
 fn for_each_matrix(mut check: impl FnMut(&mut Random, usize, usize, usize, usize)) {
     let mut random = Random(3);
@@ -123,6 +128,11 @@ fn check_gemm<T: Copy + Default>(gemm: Gemm<T>, gemv: Gemv<T>, narrow: fn(&[f32]
 fn gemm_equals_gemv_by_gemv_and_leaves_the_gaps_alone() {
     check_gemm(Kernels::gemm_f32_f32, Kernels::gemv_f32_f32, <[f32]>::to_vec);
     check_gemm(Kernels::gemm_f32_f16, Kernels::gemv_f32_f16, to_f16);
+    let gemv_i8: Gemv<i8> = |kernels, w, n, k, stride, x, out| {
+        let wide: Vec<f32> = w.iter().map(|w| f32::from(*w)).collect();
+        kernels.gemv_f32_f32(&wide, n, k, stride, x, out);
+    };
+    check_gemm(Kernels::gemm_f32_i8, gemv_i8, to_i8);
 }
 
 type Gevm<T> = fn(&Kernels, &[f32], usize, usize, &[T], usize, usize, usize, &mut [f32]);
@@ -154,6 +164,7 @@ fn check_gevm<T: Copy + Default>(gevm: Gevm<T>, narrow: fn(&[f32]) -> Vec<T>) {
 fn gevm_equals_scalar_sum_by_sum_for_every_cache_type() {
     check_gevm(Kernels::gevm_f32_f32, <[f32]>::to_vec);
     check_gevm(Kernels::gevm_f32_f16, to_f16);
+    check_gevm(Kernels::gevm_f32_i8, to_i8);
 }
 
 #[test]

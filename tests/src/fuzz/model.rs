@@ -48,7 +48,7 @@ fn exercise(file: &[u8]) -> bool {
     if let Some(tokenizer) = model.tokenizer() {
         tokenizer::exercise(&tokenizer, TEXT);
     }
-    for (kv, max_prompt_bytes) in [(KvType::F16, 64), (KvType::F32, 0)] {
+    for (kv, max_prompt_bytes) in [(KvType::F16, 64), (KvType::F32, 0), (KvType::I8, 0)] {
         run(&model, kv, max_prompt_bytes);
     }
     true

@@ -4,6 +4,8 @@ use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Write};
 use ternlet::pack::synth::Synth;
+use ternlet::pack::{HeadForm, Layouts};
+use ternlet_kernels::layout::TernaryLayout;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
     Config, KvType, LogitsHash, Model, ModelFile, PlanOptions, Sampler, SamplerOptions, Serial, Session,
@@ -21,7 +23,7 @@ pub(crate) const PLAN: PlanOptions = PlanOptions {
 };
 
 /// Every element type of the cache.
-pub(crate) const KV_TYPES: [KvType; 2] = [KvType::F16, KvType::F32];
+pub(crate) const KV_TYPES: [KvType; 3] = [KvType::F16, KvType::F32, KvType::I8];
 
 pub(crate) fn best() -> &'static Kernels {
     Kernels::best(CpuFeatures::detect())
@@ -39,7 +41,8 @@ pub(crate) fn small_config() -> Config {
 }
 
 pub(crate) fn with_small<R>(seed: u64, body: impl FnOnce(&Model<'_>) -> R) -> R {
-    let file = packed_synth(&Synth::new(small_config(), seed), ternlet::pack::HeadForm::Source);
+    let file =
+        packed_synth(&Synth::new(small_config(), seed), HeadForm::Source, Layouts::all(TernaryLayout::I2));
     body(&Model::parse(file.bytes()).expect("a whole model"))
 }
 

@@ -19,6 +19,7 @@ with_avx2! {
     vector::rescale(acc: &[i32], scale: f32, out: &mut [f32]);
     vector::scale_mul(x: &[f32], s: f32, w: &[f32], out: &mut [f32]);
     vector::add_assign(x: &mut [f32], y: &[f32]);
+    vector::mul_assign(x: &mut [f32], y: &[f32]);
     vector::rope(head: &mut [f32], cos: &[f32], sin: &[f32]);
     activation::relu2_mul(gate: &mut [f32], up: &[f32]);
     activation::silu_mul(gate: &mut [f32], up: &[f32]);

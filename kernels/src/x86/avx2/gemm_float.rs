@@ -41,6 +41,20 @@ pub(super) fn gemm_f32_f16(
     gemm(w, n, k, stride, m, x, out, out_stride, |w| half::f16x8(w), f16_to_f32);
 }
 
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn gemm_f32_i8(
+    w: &[i8],
+    n: usize,
+    k: usize,
+    stride: usize,
+    m: usize,
+    x: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    gemm(w, n, k, stride, m, x, out, out_stride, |w| load::i8x8_as_f32(w), f32::from);
+}
+
 /// `wide` reads eight weights as f32, `widen` one.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]

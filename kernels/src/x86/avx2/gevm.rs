@@ -42,6 +42,20 @@ pub(super) fn gevm_f32_f16(
     gevm(a, a_stride, m, w, n, k, stride, out, |w| half::f16x8(w), f16_to_f32);
 }
 
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn gevm_f32_i8(
+    a: &[f32],
+    a_stride: usize,
+    m: usize,
+    w: &[i8],
+    n: usize,
+    k: usize,
+    stride: usize,
+    out: &mut [f32],
+) {
+    gevm(a, a_stride, m, w, n, k, stride, out, |w| load::i8x8_as_f32(w), f32::from);
+}
+
 /// `wide` reads eight weights as f32, `widen` one.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -126,6 +140,8 @@ fn strip<T: Copy, const S: usize, const V: usize>(
     out: &mut [f32],
     wide: impl Fn(&[T; 8]) -> __m256,
 ) {
+    let n_rows = weights[0].len();
+    let weights = weights.map(|weights| &weights[..n_rows]);
     let mut sums = [[_mm256_set1_ps(0.0); V]; S];
     for s in 0..S {
         let (out, _) = out[s * k + column..][..8 * V].as_chunks::<8>();
@@ -133,7 +149,7 @@ fn strip<T: Copy, const S: usize, const V: usize>(
             sums[s][v] = load::f32x8(&out[v]);
         }
     }
-    for j in 0..weights[0].len() {
+    for j in 0..n_rows {
         let (w, _) = w[j * stride + column..][..8 * V].as_chunks::<8>();
         load::prefetch_after(&w[0], BLOCK * stride * size_of::<T>());
         let mut row = [_mm256_set1_ps(0.0); V];

@@ -3,8 +3,9 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{
-    __m128, __m128i, __m256, __m256i, _mm_loadu_si128, _mm_storeu_ps, _mm_storeu_si128,
-    _mm256_broadcastsi128_si256, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_storeu_ps, _mm256_storeu_si256,
+    __m128, __m128i, __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm_storeu_ps, _mm_storeu_si128,
+    _mm256_broadcastsi128_si256, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
 #[inline]
@@ -33,6 +34,15 @@ pub(super) fn i8x16(x: &[i8; 16]) -> __m128i {
 pub(super) fn i8x32(x: &[i8; 32]) -> __m256i {
     // SAFETY: the reference is valid for 32 bytes; the instruction takes any alignment.
     unsafe { _mm256_loadu_si256(x.as_ptr().cast()) }
+}
+
+/// Eight signed bytes as f32.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn i8x8_as_f32(x: &[i8; 8]) -> __m256 {
+    // SAFETY: the reference is valid for the 8 bytes read; the instruction takes any alignment.
+    let bytes = unsafe { _mm_loadl_epi64(x.as_ptr().cast()) };
+    _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
 }
 
 /// Sixteen bytes in both halves.
