@@ -118,7 +118,7 @@ fn decode(w: &[u8], starts: &[usize], at: usize, tile: &mut Tile) {
             let bytes = &w[starts[i] + at..];
             bytes.first_chunk::<BLOCK_BYTES>().expect("a block of every column")
         };
-        let columns = load::u8x16_of_4([block(0), block(1), block(2), block(3)]);
+        let columns = load::x16_of_4([block(0), block(1), block(2), block(3)]);
         fourth_codes = _mm512_or_si512(fourth_codes, fourth_codes_in(columns));
         zip_blocks(columns)
     };

@@ -7,7 +7,7 @@ use core::arch::x86_64::{
     _mm512_dpbusd_epi32, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_xor_si512,
 };
 
-use super::gemv_i8_i2::AHEAD;
+use super::rows::AHEAD;
 use super::{load, sum};
 use crate::shape::MAX_K;
 

@@ -4,36 +4,28 @@
 //! the top plane's sign bit flipped (code `trit + 2`); each has an accumulator of its own, shifted down once per row.
 //! So 256 weights cost one load, four masks and four multiply-adds. What the codes have too much is the same for every
 //! row and taken off once: `Σ x` over planes 0 to 2 and `2 Σ x` over plane 3.
-//!
-//! Rows go one after another, so that the matrix is one stream in the order of memory, and lines are asked for
-//! [`AHEAD`]: 27 GB/s where a plain read has 27 to 29, against 12 to 16 without (Zen 4, one core).
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_reduce_add_epi32,
     _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_ternarylogic_epi32,
 };
 
+use super::load;
+use super::rows::{add_rows, listed};
 use super::transpose::transpose4;
-use super::{load, sum};
 use crate::layout::i2::{BLOCK, BLOCK_BYTES, row_bytes};
 use crate::shape::MAX_K;
 
-/// Rows whose lanes are summed together.
-const ROWS: usize = 4;
 /// Bytes and weights of a step: one register.
 const STEP_BYTES: usize = 4 * BLOCK_BYTES;
 const STEP: usize = 4 * BLOCK;
 /// Steps of a strip, whose activations are arranged at once: 14336 elements, 14 KiB of stack, one strip for most rows.
 const STRIP: usize = 56;
-/// Bytes ahead of the loads that are asked for, into the second-level cache: its queue holds more lines than that of
-/// the first level, into which the same prefetch is no faster than none.
-pub(super) const AHEAD: usize = 8192;
-
 /// The largest sum of a lane: four products of at most `0xc0 · 128` from each step.
 const _: () = assert!((MAX_K / STEP) as u64 * (4 * 0xc0 * 128) < 1 << 31);
 
 /// The planes of four blocks of activations, 16 bytes from each.
-type Planes = [__m512i; 4];
+pub(super) type Planes = [__m512i; 4];
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]) {
@@ -43,32 +35,21 @@ pub(super) fn gemv_i8_i2(w: &[u8], n: usize, k: usize, x: &[i8], out: &mut [i32]
 
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) fn gemv_rows_i8_i2(w: &[u8], _n: usize, k: usize, rows: &[u32], x: &[i8], out: &mut [i32]) {
-    gemv(w, k, x, out, |i| rows[i.min(rows.len() - 1)] as usize);
+    gemv(w, k, x, out, listed(rows));
 }
 
 /// `out[i]` is the product with row `row(i)`, which is also asked for beyond the last.
 #[inline]
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl,avx512vnni")]
 fn gemv(w: &[u8], k: usize, x: &[i8], out: &mut [i32], row: impl Fn(usize) -> usize) {
-    let row_bytes = row_bytes(k);
-    let rows_ahead = AHEAD.div_ceil(row_bytes.max(1));
     out.fill(0);
     let mut planes = [[_mm512_setzero_si512(); 4]; STRIP];
     for (strip, x) in x.chunks(STRIP * STEP).enumerate() {
         let planes = &mut planes[..x.len().div_ceil(STEP)];
         let offset = arrange(x, planes);
-        let first_byte = strip * STRIP * STEP_BYTES;
-        for (tile, out) in out.chunks_mut(ROWS).enumerate() {
-            let mut sums = [_mm512_setzero_si512(); ROWS];
-            for r in 0..out.len() {
-                let (i, start) = (tile * ROWS + r, row(tile * ROWS + r) * row_bytes);
-                let ahead = (row(i + rows_ahead) * row_bytes).wrapping_sub(start);
-                sums[r] = dot(&w[start + first_byte..][..x.len() / 4], planes, ahead);
-            }
-            for (out, sum) in out.iter_mut().zip(sum::across4(sums)) {
-                *out += sum - offset;
-            }
-        }
+        let first = strip * STRIP * STEP_BYTES;
+        let span = first..first + x.len() / 4;
+        add_rows(w, row_bytes(k), span, &row, offset, out, |bytes, ahead| dot(bytes, planes, ahead));
     }
 }
 
@@ -96,7 +77,7 @@ pub(super) fn arrange(x: &[i8], planes: &mut [Planes]) -> i32 {
 /// The lanes of `Σ code · x` of a row over one strip; lines `ahead` bytes further are asked for.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn dot(row: &[u8], planes: &[Planes], ahead: usize) -> __m512i {
+pub(super) fn dot(row: &[u8], planes: &[Planes], ahead: usize) -> __m512i {
     let (steps, tail) = row.as_chunks::<STEP_BYTES>();
     let mut sums = [_mm512_setzero_si512(); 4];
     for (w, planes) in steps.iter().zip(planes) {

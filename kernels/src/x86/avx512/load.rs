@@ -3,9 +3,9 @@
 
 use core::arch::asm;
 use core::arch::x86_64::{
-    __m128i, __m512i, _mm_loadu_si128, _mm_storeu_si128, _mm512_castsi128_si512, _mm512_inserti32x4,
-    _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi8, _mm512_maskz_loadu_epi32,
-    _mm512_set1_epi32, _mm512_storeu_si512,
+    __m128i, __m512i, _mm_loadu_si128, _mm_storeu_si128, _mm512_broadcast_i32x4, _mm512_castsi128_si512,
+    _mm512_inserti32x4, _mm512_loadu_si512, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi8,
+    _mm512_maskz_loadu_epi32, _mm512_set1_epi32, _mm512_storeu_si512,
 };
 
 #[inline]
@@ -99,16 +99,30 @@ pub(super) fn to_i64x8(v: __m512i) -> [i64; 8] {
     out
 }
 
+/// Sixteen bytes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn x16<T>(x: &[T; 16]) -> __m128i {
+    const { assert!(size_of::<T>() == 1) };
+    // SAFETY: the reference is valid for 16 bytes; the instruction takes any alignment.
+    unsafe { _mm_loadu_si128(x.as_ptr().cast()) }
+}
+
 /// Sixteen bytes of each of four places.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn u8x16_of_4([a, b, c, d]: [&[u8; 16]; 4]) -> __m512i {
-    // SAFETY: the references are valid for 16 bytes; the instruction takes any alignment.
-    let load = |x: &[u8; 16]| unsafe { _mm_loadu_si128(x.as_ptr().cast()) };
-    let v = _mm512_castsi128_si512(load(a));
-    let v = _mm512_inserti32x4::<1>(v, load(b));
-    let v = _mm512_inserti32x4::<2>(v, load(c));
-    _mm512_inserti32x4::<3>(v, load(d))
+pub(super) fn x16_of_4<T>([a, b, c, d]: [&[T; 16]; 4]) -> __m512i {
+    let v = _mm512_castsi128_si512(x16(a));
+    let v = _mm512_inserti32x4::<1>(v, x16(b));
+    let v = _mm512_inserti32x4::<2>(v, x16(c));
+    _mm512_inserti32x4::<3>(v, x16(d))
+}
+
+/// Sixteen bytes four times.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn u8x16_everywhere(x: &[u8; 16]) -> __m512i {
+    _mm512_broadcast_i32x4(x16(x))
 }
 
 /// Asks the second-level cache for the line `bytes` after `x`, which may lie outside every object: a prefetch never
