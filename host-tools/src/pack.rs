@@ -11,6 +11,7 @@ mod rope;
 mod self_test;
 mod source;
 pub mod synth;
+mod system;
 mod ternary_ahead;
 mod writer;
 

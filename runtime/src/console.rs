@@ -21,14 +21,15 @@ use self::stats::Stats;
 use self::wire::Wire;
 use crate::chat_template::ChatTemplate;
 use crate::conversation::{Conversation, EncodeBuffers, PromptError};
+use crate::format::MAX_SYSTEM_TEXT_BYTES;
 use crate::logits_hash::LogitsHash;
 use crate::sampler::{Sampler, SamplerError, SamplerOptions};
 use crate::session::Session;
 use crate::tokenizer::{StreamDecoder, Tokenizer};
 use crate::transformer::ForwardError;
 
-/// Bytes of a `/system` message.
-const MAX_SYSTEM_BYTES: usize = 1024;
+/// Bytes of a system message, typed or the model file's own.
+const MAX_SYSTEM_BYTES: usize = MAX_SYSTEM_TEXT_BYTES;
 
 /// How a console behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,6 +149,12 @@ impl<'a> Console<'a> {
         let buffers =
             EncodeBuffers { text: core::mem::take(&mut text.text), bpe: core::mem::take(&mut text.bpe) };
         let template = session.model().chat_template();
+        let mut system = heapless::String::new();
+        if let Some(stored) = session.model().system() {
+            // Parsing allows no longer text than fits.
+            let pushed = system.push_str(stored.text);
+            debug_assert!(pushed.is_ok());
+        }
         Ok(Self {
             session,
             tokenizer,
@@ -155,7 +162,7 @@ impl<'a> Console<'a> {
             conversation,
             line,
             buffers,
-            system: heapless::String::new(),
+            system,
             sampler,
             options,
             stats: Stats::default(),
@@ -340,8 +347,10 @@ impl<'a> Console<'a> {
         if !self.options.interactive {
             self.reset();
         }
-        self.append_prompt(prompt, wire)?;
         let start = clock();
+        self.append_prompt(prompt, wire)?;
+        self.restore_system(wire).map_err(TurnError::Stream)?;
+        let prefill_start = clock();
         let mut stream_error = None;
         let mut interrupted = false;
         let n_cached = self.session.n_cached() as usize;
@@ -359,12 +368,30 @@ impl<'a> Console<'a> {
         if let Some(e) = stream_error {
             return Err(TurnError::Stream(e));
         }
-        self.stats.add_prefill(n_done, clock().saturating_sub(start));
+        self.stats.add_prefill(n_done, clock().saturating_sub(prefill_start));
         if interrupted {
             self.conversation.close_turn();
             return Ok(AnswerEnd::Interrupted);
         }
-        self.answer(wire, clock)
+        self.answer(wire, clock, start)
+    }
+
+    /// Takes the system message's keys and values from the model file, if they are there and not cached.
+    fn restore_system<IO, N>(&mut self, wire: &mut Wire<'_, IO, N>) -> Result<(), IO::Error>
+    where
+        IO: Read + ReadReady + Write,
+        N: Write,
+    {
+        if self.session.n_cached() > 0 {
+            return Ok(());
+        }
+        match self.session.restore_system(self.conversation.ids()) {
+            Ok(n) => self.stats.add_restored(n),
+            Err(e) => wire.notice(format_args!(
+                "(the system message's keys and values in the model file are damaged and are computed: {e})"
+            ))?,
+        }
+        Ok(())
     }
 
     /// Puts the prompt's ids behind the conversation.
@@ -405,11 +432,12 @@ impl<'a> Console<'a> {
         Ok(())
     }
 
-    /// Samples, shows and appends tokens until the answer ends.
+    /// Samples, shows and appends tokens until the answer ends; the prompt came at `asked`.
     fn answer<IO, N>(
         &mut self,
         wire: &mut Wire<'_, IO, N>,
         clock: &dyn Fn() -> u64,
+        asked: u64,
     ) -> Result<AnswerEnd, TurnError<IO::Error>>
     where
         IO: Read + ReadReady + Write,
@@ -421,6 +449,9 @@ impl<'a> Console<'a> {
         let end = loop {
             let id = self.session.sample(&self.sampler, &mut self.hash);
             n_tokens += 1;
+            if n_tokens == 1 {
+                self.stats.set_first_token(clock().saturating_sub(asked));
+            }
             if self.session.model().config().eos_token_ids.contains(&id) {
                 break AnswerEnd::StopToken;
             }

@@ -110,6 +110,22 @@ impl Encoder<'_, '_> {
         Ok(())
     }
 
+    /// What a conversation starts with, up to the user's turn; the end of it may be pending text.
+    fn opening(&mut self, template: &ChatTemplate<'_>, system: &str) -> Result<(), PromptError> {
+        let with_system = !system.is_empty();
+        // What the tokenizer puts before a text stands once, whether the template writes it or not.
+        let first = self.tokenizer.prefix_ids().next();
+        if !first.is_some_and(|id| template.starts_with(id, with_system)) {
+            self.tokenizer.prefix_ids().for_each(|id| self.sink.push(id));
+        }
+        self.items(template.opening(with_system))?;
+        if with_system {
+            self.text(template.trim(Content::System, system))?;
+            self.items(template.after_system())?;
+        }
+        Ok(())
+    }
+
     /// Encodes the pending text.
     fn flush(&mut self) -> Result<(), PromptError> {
         let n = core::mem::take(&mut self.n_text);
@@ -126,6 +142,35 @@ impl Encoder<'_, '_> {
         let before = core::mem::replace(&mut self.before, Before::Text);
         let encoded = self.tokenizer.encode_after(before, text, Specials::AsText, self.bpe, &mut push);
         encoded.map_err(PromptError::Encode)
+    }
+}
+
+/// The ids that every conversation with the message `system` starts with, up to where the user's words may change them,
+/// into `ids`; returns how many.
+///
+/// `text` holds the message with the template's text around it, `bpe` is the tokenizer's scratch for as much.
+///
+/// # Errors
+/// [`PromptError`]: a buffer that is too small, or a tokenizer that refuses.
+pub fn encode_system(
+    tokenizer: &Tokenizer<'_>,
+    template: &ChatTemplate<'_>,
+    system: &str,
+    ids: &mut [u32],
+    text: &mut [u8],
+    bpe: &mut [u32],
+) -> Result<usize, PromptError> {
+    let have = ids.len();
+    let sink = IdSink { ids, n: 0 };
+    let mut e = Encoder { tokenizer, text, n_text: 0, bpe, sink, before: Before::Nothing };
+    e.opening(template, system)?;
+    if !template.system_opens_turn() {
+        e.items(template.before_user())?;
+    }
+    // What is pending will be one text with the user's.
+    match e.sink.n {
+        n if n > have => Err(PromptError::TooLong { need: n, have }),
+        n => Ok(n),
     }
 }
 
@@ -317,15 +362,7 @@ impl<'a> Conversation<'a> {
         let mut e = Encoder { tokenizer, text: buffers.text, n_text: 0, bpe: buffers.bpe, sink, before };
         let with_system = !system.is_empty();
         if is_first {
-            // What the tokenizer puts before a text stands once, whether the template writes it or not.
-            if !tokenizer.prefix_ids().next().is_some_and(|id| template.starts_with(id, with_system)) {
-                tokenizer.prefix_ids().for_each(|id| e.sink.push(id));
-            }
-            e.items(template.opening(with_system))?;
-            if with_system {
-                e.text(template.trim(Content::System, system))?;
-                e.items(template.after_system())?;
-            }
+            e.opening(template, system)?;
         } else if self.is_answered {
             e.items(template.after_answer())?;
         }

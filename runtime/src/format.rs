@@ -16,6 +16,7 @@ mod prefix;
 mod schedule;
 mod sections;
 mod self_test;
+mod system;
 
 pub use chunks::{CHUNK_BYTES, n_chunks};
 pub use config_record::{CONFIG_RECORD_BYTES, decode_config, encode_config};
@@ -30,6 +31,10 @@ pub use prefix::{
 pub use schedule::{ExpectedTensor, Schedule, TensorKind};
 pub use sections::{MAX_SECTIONS, SECTION_ENTRY_BYTES, SectionEntry, SectionId, Sections, section_table_end};
 pub use self_test::{MAX_SELF_TEST_IDS, SELF_TEST_HEAD_BYTES, SelfTest, encode_self_test_head};
+pub use system::{
+    MAX_SYSTEM_TEXT_BYTES, SYSTEM_HEAD_BYTES, SystemError, SystemPrompt, encode_system_head,
+    system_section_bytes,
+};
 
 /// Alignment in bytes of the model's base address, of every section and of every tensor: one cache line.
 pub const ALIGN: usize = 64;

@@ -33,7 +33,7 @@ pub use chat_template::{ChatTemplate, ChatTemplateError, Content as ChatContent,
 pub use checksum::{Checksum, checksum};
 pub use config::{Config, HiddenAct, Pooling, SamplingDefaults};
 pub use console::{Console, ConsoleError, ConsoleOptions, Ended};
-pub use conversation::PromptError;
+pub use conversation::{PromptError, encode_system};
 pub use format::{LoadError, PrefixError};
 #[cfg(feature = "std")]
 pub use hosted::{ModelFile, Releasing, StdStream, Terminal, ThreadPool};

@@ -14,8 +14,8 @@ use crate::arena::cast_slice;
 use crate::chat_template::ChatTemplate;
 use crate::config::Config;
 use crate::format::{
-    ALIGN, Directory, Header, Layout, LoadError, Role, Schedule, Sections, SelfTest, TensorEntry,
-    decode_config, n_chunks,
+    ALIGN, Directory, Header, Layout, LoadError, Role, Schedule, Sections, SelfTest, SystemError,
+    SystemPrompt, TensorEntry, decode_config, n_chunks,
 };
 use crate::tokenizer::Tokenizer;
 
@@ -29,6 +29,7 @@ pub struct Model<'a> {
     self_test: Option<SelfTest<'a>>,
     tokenizer: Option<Tokenizer<'a>>,
     chat_template: Option<ChatTemplate<'a>>,
+    system: Option<SystemPrompt<'a>>,
 }
 
 impl<'a> Model<'a> {
@@ -37,7 +38,7 @@ impl<'a> Model<'a> {
     /// `file` must start at a multiple of 64 bytes and end where the model ends. Allocates: no.
     ///
     /// # Errors
-    /// Rejections R1 to R35, R40 to R45 of `FORMAT.md`.
+    /// Rejections R1 to R35, R40 to R46 of `FORMAT.md`.
     pub fn parse(file: &'a [u8]) -> Result<Self, LoadError> {
         let remainder = file.as_ptr().addr() % ALIGN;
         if remainder != 0 {
@@ -63,7 +64,12 @@ impl<'a> Model<'a> {
         if chat_template.is_some() && tokenizer.is_none() {
             return Err(LoadError::ChatTemplateAlone);
         }
-        Ok(Self { header, config, sections, directory, self_test, tokenizer, chat_template })
+        let system = sections.system.map(|bytes| SystemPrompt::decode(bytes, &config)).transpose();
+        let system = system.map_err(LoadError::System)?;
+        if system.is_some() && chat_template.is_none() {
+            return Err(LoadError::System(SystemError::NoTemplate));
+        }
+        Ok(Self { header, config, sections, directory, self_test, tokenizer, chat_template, system })
     }
 
     /// The model's shape and defaults.
@@ -106,6 +112,12 @@ impl<'a> Model<'a> {
     #[must_use]
     pub const fn chat_template_bytes(&self) -> Option<&'a [u8]> {
         self.sections.chat_template
+    }
+
+    /// The system message that the packer prefilled, if any; then the file has a chat template too.
+    #[must_use]
+    pub const fn system(&self) -> Option<SystemPrompt<'a>> {
+        self.system
     }
 
     /// The ids and logits hash that the packer stored, if any.

@@ -10,3 +10,5 @@ mod image;
 mod layouts;
 #[path = "format/rejections.rs"]
 mod rejections;
+#[path = "format/system.rs"]
+mod system;

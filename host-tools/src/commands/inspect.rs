@@ -61,6 +61,9 @@ struct Report {
     eos_token_ids: Vec<u32>,
     tokenizer_bytes: usize,
     chat_template_bytes: usize,
+    system_text: Option<String>,
+    system_ids: usize,
+    system_cache_bytes: usize,
     self_test_ids: usize,
     tensors: Vec<Tensor>,
 }
@@ -138,6 +141,9 @@ impl Report {
             eos_token_ids: config.eos_token_ids.to_vec(),
             tokenizer_bytes: model.tokenizer_bytes().map_or(0, <[u8]>::len),
             chat_template_bytes: model.chat_template_bytes().map_or(0, <[u8]>::len),
+            system_text: model.system().map(|system| system.text.into()),
+            system_ids: model.system().map_or(0, |system| system.ids.len()),
+            system_cache_bytes: model.system().map_or(0, |system| system.positions.len()),
             self_test_ids: model.self_test().map_or(0, |test| test.ids.len()),
             tensors: model.tensors().map(|entry| Tensor::new(&entry)).collect(),
         })
@@ -206,6 +212,11 @@ impl Report {
         }
         line("tokenizer", present(self.tokenizer_bytes));
         line("chat template", present(self.chat_template_bytes));
+        let system = self.system_text.as_ref().map_or("none".into(), |text| {
+            let (n_ids, n_bytes) = (self.system_ids, self.system_cache_bytes);
+            format!("{text:?}, {n_ids} ids, prefilled in {n_bytes} bytes of f16 KV cache")
+        });
+        line("system message", system);
         line("self-test", format!("{} ids", self.self_test_ids));
         line("file id", self.file_id.clone());
         text.push_str(&format!(

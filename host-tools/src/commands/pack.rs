@@ -10,7 +10,7 @@ use ternlet::import::chat_template::{ChatChoice, Chosen};
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions, WAY_OUT};
 use ternlet::import::gguf::I2sOrder;
 use ternlet::output_file::{OutputFile, refuse_input};
-use ternlet::pack::{HeadForm, Layouts, PackRequest, Source, Target, pack};
+use ternlet::pack::{HeadForm, Layouts, PackRequest, Target, pack};
 use ternlet_runtime::Tokenizer;
 use ternlet_runtime::format::MAGIC;
 
@@ -110,6 +110,9 @@ pub(crate) struct PackArgs {
     /// [default: the model's own]
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "no_tokenizer")]
     chat_template: Option<String>,
+    /// A system message to store prefilled: conversations start with it, and a device need not compute it
+    #[arg(long, value_name = "TEXT", conflicts_with = "no_tokenizer")]
+    system: Option<String>,
     /// What to call the model [default: its name on the hub, in the GGUF, or the folder's]
     #[arg(long)]
     name: Option<String>,
@@ -150,8 +153,14 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
     };
     warnings.extend(chosen.note);
     let layouts = Layouts::for_target(args.target.into(), model.weights.config().hidden_act);
-    write(&*model.weights, model.tokenizer, chosen.section, args.head.into(), layouts, &args.output)
-        .map_err(|e| e.or_hint(WAY_OUT))?;
+    let request = PackRequest {
+        tokenizer: model.tokenizer,
+        chat_template: chosen.section,
+        system: args.system.as_deref(),
+        layouts,
+        ..PackRequest::weights(&*model.weights, args.head.into(), &args.output)
+    };
+    write(request).map_err(|e| e.or_hint(WAY_OUT))?;
     // What a file lacks matters once there is a file.
     for warning in warnings {
         note(format_args!("ternlet: pack: {warning}"));
@@ -173,17 +182,10 @@ fn checked(section: &[u8], vocab_size: u32) -> Result<Tokenizer<'_>, Error> {
     .hint("the tokenizer is another model's; --no-tokenizer packs the weights alone, to be run on ids"))
 }
 
-/// Packs `source` with a progress bar and says what was written.
-pub(crate) fn write(
-    source: &dyn Source,
-    tokenizer: Option<Vec<u8>>,
-    chat_template: Option<Vec<u8>>,
-    head: HeadForm,
-    layouts: Layouts,
-    target: &Path,
-) -> Result<(), Error> {
+/// Packs with a progress bar and says what was written.
+pub(crate) fn write(request: PackRequest<'_>) -> Result<(), Error> {
     let bar = byte_bar();
-    let request = PackRequest { source, tokenizer, chat_template, head, layouts, target };
+    let target = request.target;
     let written = pack(request, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use ternlet::export::gguf::{EmbeddingBlocks, GgufKind, write_gguf};
 use ternlet::import::hf_config::HfConfig;
 use ternlet::pack::synth::{Knobs, SHAPE_NAMES, Synth, shape};
-use ternlet::pack::{Layouts, RopeScaling};
+use ternlet::pack::{Layouts, PackRequest, RopeScaling};
 use ternlet_runtime::Config;
 
 use super::pack::{HeadFlag, TargetFlag, write};
@@ -82,7 +82,12 @@ fn synthesise(args: &SynthArgs) -> Result<(), Error> {
     let layouts = Layouts::for_target(args.target.into(), config.hidden_act);
     let source = Synth::new(config, args.seed).with_rope_scaling(rope_scaling).with_knobs(knobs)?;
     let kind = match args.format {
-        FormatFlag::Tern => return write(&source, None, None, args.head.into(), layouts, &args.output),
+        FormatFlag::Tern => {
+            return write(PackRequest {
+                layouts,
+                ..PackRequest::weights(&source, args.head.into(), &args.output)
+            });
+        }
         FormatFlag::GgufI2S => GgufKind::I2S,
         FormatFlag::GgufTq2_0 => GgufKind::Tq2_0,
     };

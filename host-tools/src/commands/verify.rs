@@ -62,6 +62,7 @@ fn check_bytes(path: Option<&Path>, model: &Model<'_>) -> Result<(), Error> {
         tensors.inc(1);
     }
     tensors.finish_and_clear();
+    model.verify_system().map_err(damaged)?;
     out(format_args!(
         "{}: {} bytes, {} checksums, {n_tensors} tensors: all as packed (file id {:016x})\n",
         display_name(path),

@@ -10,6 +10,7 @@ use super::i8_table::I8Rows;
 use super::layouts::{Layouts, Target};
 use super::self_test;
 use super::source::Source;
+use super::system::SystemHead;
 use super::ternary_ahead::{TernaryAhead, with_ternary_ahead};
 use super::writer::{self, Front, ModelWriter};
 use crate::error::Error;
@@ -46,6 +47,7 @@ pub fn file_bytes(config: &Config, stored: Layout, head: HeadForm) -> Result<u64
         tokenizer: None,
         chat_template: None,
         self_test_ids: self_test::ids(config),
+        system: None,
     };
     let layouts = Layouts::for_target(Target::Any, config.hidden_act);
     let table_layout = |tensor: &ExpectedTensor| if is_i8(tensor.role) { Layout::I8 } else { stored };
@@ -61,6 +63,8 @@ pub struct PackRequest<'a> {
     pub tokenizer: Option<Vec<u8>>,
     /// A CHAT_TEMPLATE section, if there is a template.
     pub chat_template: Option<Vec<u8>>,
+    /// A system message to prefill, if there is a template that has a place for it.
+    pub system: Option<&'a str>,
     /// How the head is stored.
     pub head: HeadForm,
     /// How the ternary matrices are stored.
@@ -74,7 +78,7 @@ impl<'a> PackRequest<'a> {
     #[must_use]
     pub fn weights(source: &'a dyn Source, head: HeadForm, target: &'a Path) -> Self {
         let layouts = Layouts::for_target(Target::Any, source.config().hidden_act);
-        Self { source, tokenizer: None, chat_template: None, head, layouts, target }
+        Self { source, tokenizer: None, chat_template: None, system: None, head, layouts, target }
     }
 }
 
@@ -97,11 +101,16 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
     };
     let schedule = Schedule::new(config, is_i8(Role::TokenEmbedding), is_i8(Role::LmHead));
     let output = OutputFile::create(request.target)?;
+    let system = match request.system {
+        Some(text) => Some(SystemHead::new(config, &request.tokenizer, &request.chat_template, text)?),
+        None => None,
+    };
     let front = Front {
         config: config.clone(),
         tokenizer: request.tokenizer,
         chat_template: request.chat_template,
         self_test_ids: self_test::ids(config),
+        system: system.clone(),
     };
     let mut writer = ModelWriter::new(&output, front, &schedule, &request.layouts, table_layout)?;
     let ternary: Vec<ExpectedTensor> =
@@ -111,6 +120,9 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
     })?;
     // The file gets its front when all is known: until then it is no model, whatever ends this process.
     let trial = writer.front(0)?;
+    if let (Some(system), Some(entry)) = (&system, writer.system_entry()) {
+        system.write(&output, &entry, &trial)?;
+    }
     let logits_hash = self_test::logits_hash(output.path(), &trial)?;
     let front = writer.front(logits_hash)?;
     writer.finish(&front)?;

@@ -13,6 +13,7 @@ use ternlet_runtime::format::{
 };
 
 use super::layouts::Layouts;
+use super::system::SystemHead;
 use crate::error::Error;
 use crate::output_file::OutputFile;
 
@@ -23,6 +24,7 @@ pub(super) struct Front {
     pub(super) tokenizer: Option<Vec<u8>>,
     pub(super) chat_template: Option<Vec<u8>>,
     pub(super) self_test_ids: Vec<u32>,
+    pub(super) system: Option<SystemHead>,
 }
 
 /// A model file being written.
@@ -50,7 +52,7 @@ impl<'a> ModelWriter<'a> {
         table_layout: impl Fn(&ExpectedTensor) -> Layout,
     ) -> Result<Self, Error> {
         let (entries, sections) = place(&front, schedule, layouts, table_layout)?;
-        let tensors_offset = sections.last().map_or(0, |tensors| tensors.offset);
+        let tensors_offset = tensors_of(&sections).offset;
         output.file().seek(SeekFrom::Start(tensors_offset)).map_err(|e| output.error(&e))?;
         let buffer = Vec::with_capacity(CHUNK_BYTES);
         Ok(Self { output, front, entries, sections, next: 0, position: 0, buffer, sums: Vec::new() })
@@ -115,6 +117,11 @@ impl<'a> ModelWriter<'a> {
         write().map_err(|e| self.output.error(&e))
     }
 
+    /// Where the SYSTEM section lies, if there is to be one.
+    pub(super) fn system_entry(&self) -> Option<SectionEntry> {
+        self.sections.iter().find(|section| section.id == SectionId::System).copied()
+    }
+
     fn flush_chunk(&mut self) -> Result<(), Error> {
         self.sums.push(checksum(&self.buffer));
         self.output.file().write_all(&self.buffer).map_err(|e| self.output.error(&e))?;
@@ -125,9 +132,12 @@ impl<'a> ModelWriter<'a> {
     /// Header, table and all sections before TENSORS, with their padding.
     fn encode_front(&self, logits_hash: u64) -> Vec<u8> {
         let mut sections = self.sections.clone();
-        let table_end = section_table_end(u32::try_from(sections.len()).expect("at most 7"));
+        let table_end = section_table_end(u32::try_from(sections.len()).expect("at most 8"));
         let mut bytes = vec![0; table_end];
         for section in &mut sections {
+            if section.id == SectionId::System {
+                continue;
+            }
             bytes.resize(usize::try_from(section.offset).expect("tables fit in memory"), 0);
             if section.id == SectionId::Tensors {
                 continue;
@@ -137,10 +147,10 @@ impl<'a> ModelWriter<'a> {
             bytes.extend(contents);
         }
         let table: Vec<u8> = sections.iter().flat_map(SectionEntry::encode).collect();
-        let tensors = sections.last().expect("TENSORS is always there");
+        let last = sections.last().expect("TENSORS is always there");
         let header = Header {
-            n_sections: u32::try_from(sections.len()).expect("at most 7"),
-            total_len: tensors.offset + tensors.length,
+            n_sections: u32::try_from(sections.len()).expect("at most 8"),
+            total_len: last.offset + last.length,
             required_features: 0,
             optional_features: 0,
             checksum: 0,
@@ -164,9 +174,14 @@ impl<'a> ModelWriter<'a> {
             }
             SectionId::Directory => self.entries.iter().flat_map(TensorEntry::encode).collect(),
             SectionId::ChunkChecksums => self.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect(),
-            SectionId::Tensors => Vec::new(),
+            SectionId::Tensors | SectionId::System => Vec::new(),
         }
     }
+}
+
+/// The TENSORS entry of a placed table.
+fn tensors_of(sections: &[SectionEntry]) -> SectionEntry {
+    *sections.iter().find(|section| section.id == SectionId::Tensors).expect("TENSORS is always there")
 }
 
 /// Length of the file that a [`ModelWriter`] of the same arguments writes.
@@ -216,6 +231,7 @@ fn place_sections(front: &Front, n_tensors: usize, payload_bytes: u64) -> Option
         (SectionId::Directory, Some((n_tensors * ENTRY_BYTES) as u64)),
         (SectionId::ChunkChecksums, Some(n_chunks(payload_bytes) * 8)),
         (SectionId::Tensors, Some(payload_bytes)),
+        (SectionId::System, front.system.as_ref().map(|system| system.section_bytes(&front.config))),
     ];
     let present: Vec<(SectionId, u64)> =
         lengths.into_iter().filter_map(|(id, length)| Some((id, length?))).collect();

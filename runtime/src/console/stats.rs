@@ -1,5 +1,7 @@
 //! What `/stats` and `/selftest` print
 
+use core::time::Duration;
+
 use embedded_io::{Read, ReadReady, Write};
 
 use super::wire::Wire;
@@ -9,6 +11,8 @@ use crate::session::{SelfTestReport, Session};
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stats {
     n_prefill: u64,
+    n_restored: u64,
+    first_token_ns: u64,
     prefill_ns: u64,
     n_decode: u64,
     decode_ns: u64,
@@ -18,6 +22,16 @@ impl Stats {
     pub(crate) fn add_prefill(&mut self, n_tokens: usize, ns: u64) {
         self.n_prefill += n_tokens as u64;
         self.prefill_ns += ns;
+    }
+
+    /// Positions that were not computed but read from the model file.
+    pub(crate) fn add_restored(&mut self, n_positions: u32) {
+        self.n_restored += u64::from(n_positions);
+    }
+
+    /// Time from the latest prompt to the first token of its answer.
+    pub(crate) fn set_first_token(&mut self, ns: u64) {
+        self.first_token_ns = ns;
     }
 
     pub(crate) fn add_decode(&mut self, n_tokens: u32, ns: u64) {
@@ -38,9 +52,11 @@ impl Stats {
     {
         let options = session.plan().options();
         wire.notice(format_args!(
-            "prefill: {} tokens, {:.1} tok/s",
+            "prefill: {} tokens, {:.1} tok/s; {} restored; latest answer's first token after {:.3} s",
             self.n_prefill,
-            per_second(self.n_prefill, self.prefill_ns)
+            per_second(self.n_prefill, self.prefill_ns),
+            self.n_restored,
+            Duration::from_nanos(self.first_token_ns).as_secs_f64()
         ))?;
         let counts = session.decode_counts();
         wire.notice(format_args!(

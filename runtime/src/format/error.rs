@@ -6,6 +6,7 @@
 use super::directory::Role;
 use super::layout::Layout;
 use super::sections::SectionId;
+use super::system::SystemError;
 use crate::chat_template::ChatTemplateError;
 use crate::tokenizer::TokenizerError;
 use core::fmt;
@@ -109,6 +110,8 @@ pub enum LoadError {
     ChatTemplateId { found: u32, vocab_size: u32 },
     /// R45: an embedding model, which gives no logits, with a head of its own.
     ConfigPoolingWithHead,
+    /// R46: the system message's section is refused, by its own numbered rejections.
+    System(SystemError),
 }
 
 impl fmt::Display for LoadError {
@@ -139,7 +142,7 @@ impl fmt::Display for LoadError {
             Self::UnsupportedFeatures { bits } => {
                 write!(f, "required features: expected none that this version lacks, found bits {bits:#x}")
             }
-            Self::UnknownSection { found } => write!(f, "section id: expected 1 to 7, found {found}"),
+            Self::UnknownSection { found } => write!(f, "section id: expected 1 to 8, found {found}"),
             Self::SectionOrder { previous, found } => {
                 write!(f, "section ids: expected one above {previous}, found {found}")
             }
@@ -259,6 +262,7 @@ impl fmt::Display for LoadError {
             Self::ChatTemplateId { found, vocab_size } => {
                 write!(f, "chat template: expected ids below {vocab_size}, found {found}")
             }
+            Self::System(e) => write!(f, "system message: {e}"),
             Self::ConfigPoolingWithHead => f.write_str(
                 "config tied_embedding: expected it set in an embedding model, which has no head, found it clear",
             ),

@@ -12,7 +12,7 @@ use crate::checksum::checksum;
 /// Size of one section table entry in bytes.
 pub const SECTION_ENTRY_BYTES: usize = 32;
 /// The most sections a file may have: one of each id.
-pub const MAX_SECTIONS: u32 = 7;
+pub const MAX_SECTIONS: u32 = 8;
 
 /// What a section holds. Ids ascend in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +30,10 @@ pub enum SectionId {
     Directory = 5,
     /// One checksum per chunk of TENSORS. Required.
     ChunkChecksums = 6,
-    /// The payload. Required, last, page-aligned.
+    /// The payload. Required, page-aligned.
     Tensors = 7,
+    /// A system message with its keys and values.
+    System = 8,
 }
 
 impl SectionId {
@@ -46,6 +48,7 @@ impl SectionId {
             Self::Directory => "DIRECTORY",
             Self::ChunkChecksums => "CHUNK_CHECKSUMS",
             Self::Tensors => "TENSORS",
+            Self::System => "SYSTEM",
         }
     }
 
@@ -58,6 +61,12 @@ impl SectionId {
         }
     }
 
+    /// Whether the section's bytes have checksums of their own, so that parsing need not read them all.
+    #[must_use]
+    pub const fn has_own_checksums(self) -> bool {
+        matches!(self, Self::Tensors | Self::System)
+    }
+
     const fn from_code(code: u32) -> Result<Self, LoadError> {
         match code {
             1 => Ok(Self::Config),
@@ -67,6 +76,7 @@ impl SectionId {
             5 => Ok(Self::Directory),
             6 => Ok(Self::ChunkChecksums),
             7 => Ok(Self::Tensors),
+            8 => Ok(Self::System),
             _ => Err(LoadError::UnknownSection { found: code }),
         }
     }
@@ -81,7 +91,7 @@ pub struct SectionEntry {
     pub offset: u64,
     /// In bytes, without padding.
     pub length: u64,
-    /// XXH64 of the section; 0 for TENSORS, which CHUNK_CHECKSUMS covers.
+    /// XXH64 of the section; 0 for TENSORS, which CHUNK_CHECKSUMS covers, and for SYSTEM, which covers itself.
     pub checksum: u64,
 }
 
@@ -114,7 +124,7 @@ pub const fn section_table_end(n_sections: u32) -> usize {
     HEADER_BYTES + n_sections as usize * SECTION_ENTRY_BYTES
 }
 
-/// The sections of a file whose table, gaps and checksums were checked (TENSORS: bounds only).
+/// The sections of a file whose table, gaps and checksums were checked (TENSORS and SYSTEM: bounds only).
 #[derive(Debug, Clone, Copy)]
 pub struct Sections<'a> {
     /// The config record.
@@ -131,6 +141,8 @@ pub struct Sections<'a> {
     pub chunk_checksums: &'a [u8],
     /// The payload, unread.
     pub tensors: &'a [u8],
+    /// The system message and its keys and values, if present; unread.
+    pub system: Option<&'a [u8]>,
 }
 
 impl<'a> Sections<'a> {
@@ -165,6 +177,7 @@ impl<'a> Sections<'a> {
             directory: required(SectionId::Directory)?,
             chunk_checksums: required(SectionId::ChunkChecksums)?,
             tensors: required(SectionId::Tensors)?,
+            system: found[SectionId::System as usize - 1],
         };
         let expected = n_chunks(sections.tensors.len() as u64) * 8;
         if sections.chunk_checksums.len() as u64 != expected {
@@ -211,7 +224,7 @@ fn section<'a>(file: &'a [u8], entry: &SectionEntry, previous_end: u64) -> Resul
     if let Some(index) = first_non_zero(gap) {
         return Err(LoadError::GapNotZero { offset: previous_end + index as u64 });
     }
-    let sum = if id == SectionId::Tensors { 0 } else { checksum(bytes) };
+    let sum = if id.has_own_checksums() { 0 } else { checksum(bytes) };
     if sum != entry.checksum {
         return Err(LoadError::SectionChecksum { id, expected: entry.checksum, found: sum });
     }

@@ -29,6 +29,14 @@ impl Model<'_> {
         (0..self.n_chunks()).try_for_each(|index| self.verify_chunk(index))
     }
 
+    /// Compares the rows of the stored system message, if there is one, with their checksums.
+    ///
+    /// # Errors
+    /// Rejection S11 of `FORMAT.md`.
+    pub fn verify_system(&self) -> Result<(), LoadError> {
+        self.system.map_or(Ok(()), |system| system.verify_positions()).map_err(LoadError::System)
+    }
+
     /// Looks at every element of tensor `index` (file order) and at the padding before it: trits valid, floats finite,
     /// padding zero.
     ///

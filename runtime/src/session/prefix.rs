@@ -3,10 +3,13 @@
 //! Prefill once, use again: on the next run, on another machine, with other kernels, threads or batches. What is
 //! restored has the bits of what was computed. `format::prefix` has the layout.
 
+use core::convert::Infallible;
+
 use embedded_io::{Read, ReadExactError, Write};
 
 use super::Session;
 use crate::format::{ChainedChecksum, PREFIX_HEADER_BYTES, PrefixError, PrefixHeader};
+use crate::plan::KvType;
 
 /// What [`Session::restore_prefix`] found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +77,31 @@ impl Session<'_> {
         Ok(Restored { n_restored: u32::try_from(n).unwrap_or(u32::MAX), n_held })
     }
 
-    /// Ids at the start of `ids` that slot 0 holds already.
-    #[must_use]
-    pub fn n_common(&self, ids: &[u32]) -> u32 {
-        let equal = self.cached_ids().iter().zip(ids).take_while(|(a, b)| a == b);
-        // At most the context, a u32.
-        u32::try_from(equal.count()).unwrap_or(u32::MAX)
+    /// Replaces slot 0 by the system message of the model file, if `ids` starts with it and goes on, and the cache is of
+    /// its type; returns the number of positions restored.
+    ///
+    /// # Errors
+    /// [`PrefixError`] if the stored rows are damaged; slot 0 is empty then.
+    pub fn restore_system(&mut self, ids: &[u32]) -> Result<u32, PrefixError<Infallible>> {
+        let options = self.plan().options();
+        let Some(system) = self.model().system().filter(|_| options.kv == KvType::F16) else { return Ok(0) };
+        let is_start = ids.len() > system.ids.len() && ids.starts_with(system.ids);
+        if !is_start || system.ids.len() > options.context as usize {
+            return Ok(0);
+        }
+        let mut chain = ChainedChecksum::new(system.sum);
+        let mut positions = system.positions;
+        self.restore_positions(&mut chain, &mut positions, system.ids)?;
+        Ok(self.n_cached())
+    }
+
+    /// Writes the rows of a system message whose ids slot 0 holds, as they stand in a model file; `sum` is the checksum of
+    /// text and ids.
+    ///
+    /// # Errors
+    /// The stream's own.
+    pub fn save_system<W: Write>(&self, sum: u64, to: &mut W) -> Result<(), W::Error> {
+        self.save_positions(&mut ChainedChecksum::new(sum), to)
     }
 
     /// Writes the rows of all positions, each followed by its checksum.

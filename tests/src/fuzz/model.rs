@@ -8,7 +8,9 @@ use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 use ternlet_kernels::{CpuFeatures, Kernels};
-use ternlet_runtime::format::{HEADER_BYTES, MAX_SECTIONS, SECTION_ENTRY_BYTES, SectionId};
+use ternlet_runtime::format::{
+    HEADER_BYTES, MAX_SECTIONS, SECTION_ENTRY_BYTES, SYSTEM_HEAD_BYTES, SectionId,
+};
 use ternlet_runtime::{
     ARENA_ALIGN, Console, ConsoleOptions, KvType, LogitsHash, MemoryPlan, Model, PlanOptions, Sampler,
     SamplerOptions, Serial, Session, checksum,
@@ -42,6 +44,7 @@ pub fn model(data: &[u8]) -> bool {
 fn exercise(file: &[u8]) -> bool {
     let Ok(model) = Model::parse(file) else { return false };
     let _ = model.verify_payload();
+    let _ = model.verify_system();
     for index in (0..).zip(model.tensors()).map(|(index, _)| index) {
         let _ = model.verify_tensor(index);
     }
@@ -172,8 +175,12 @@ fn seal(file: &mut [u8]) {
             file[sums].copy_from_slice(&found);
         }
     }
+    if let Some(system) = find(file, SectionId::System) {
+        seal_system(&mut file[system]);
+    }
     for &entry in &entries {
-        let is_payload = u32_at(file, entry) == SectionId::Tensors as u32;
+        let id = u32_at(file, entry);
+        let is_payload = id == SectionId::Tensors as u32 || id == SectionId::System as u32;
         if let Some(range) = section(file, entry).filter(|_| !is_payload) {
             let sum = checksum(&file[range]);
             file[entry + 24..][..8].copy_from_slice(&sum.to_le_bytes());
@@ -181,6 +188,19 @@ fn seal(file: &mut [u8]) {
     }
     let covered = [&file[..CHECKSUM], &file[HEADER_BYTES..table_end]].concat();
     file[CHECKSUM..HEADER_BYTES].copy_from_slice(&checksum(&covered).to_le_bytes());
+}
+
+/// Makes the checksum over the text and ids of a SYSTEM section right.
+fn seal_system(section: &mut [u8]) {
+    if section.len() < SYSTEM_HEAD_BYTES {
+        return;
+    }
+    let (n_text, n_ids) = (u32_at(section, 0) as usize, u32_at(section, 4) as usize);
+    let end = SYSTEM_HEAD_BYTES + n_text.next_multiple_of(4) + 4 * n_ids;
+    if let Some(contents) = section.get(SYSTEM_HEAD_BYTES..end) {
+        let sum = checksum(&[&section[..16], contents].concat());
+        section[16..24].copy_from_slice(&sum.to_le_bytes());
+    }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

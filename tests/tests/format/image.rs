@@ -11,6 +11,7 @@ pub(crate) const SELF_TEST: u32 = 4;
 pub(crate) const DIRECTORY: u32 = 5;
 pub(crate) const CHUNK_CHECKSUMS: u32 = 6;
 pub(crate) const TENSORS: u32 = 7;
+pub(crate) const SYSTEM: u32 = 8;
 
 const DIM: u32 = 8;
 const HIDDEN_DIM: u32 = 12;
@@ -177,7 +178,8 @@ impl Image {
         for section in &self.sections {
             let align = if section.id == TENSORS { 4096 } else { 64 };
             file.resize(file.len().next_multiple_of(align), self.gap);
-            let sum = if section.id == TENSORS { 0 } else { checksum(&section.bytes) };
+            let sum =
+                if section.id == TENSORS || section.id == SYSTEM { 0 } else { checksum(&section.bytes) };
             table.extend(section.id.to_le_bytes());
             table.extend(section.reserved.to_le_bytes());
             table.extend(section.offset.unwrap_or(file.len() as u64).to_le_bytes());

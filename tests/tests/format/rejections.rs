@@ -3,11 +3,11 @@
 use core::mem::discriminant;
 use std::path::Path;
 
-use ternlet_runtime::format::{Layout, Role, SectionId};
+use ternlet_runtime::format::{Layout, Role, SectionId, SystemError};
 use ternlet_runtime::{LoadError, Model, ModelFile};
 
 use super::image::{
-    Bytes, CHAT_TEMPLATE, CHUNK_CHECKSUMS, CONFIG, DIRECTORY, Image, MAX_SEQ_LEN, SELF_TEST, Section,
+    Bytes, CHAT_TEMPLATE, CHUNK_CHECKSUMS, CONFIG, DIRECTORY, Image, MAX_SEQ_LEN, SELF_TEST, SYSTEM, Section,
     TENSORS, TOKENIZER, VOCAB_SIZE,
 };
 
@@ -90,7 +90,7 @@ fn r05_total_len() {
 
 #[test]
 fn r06_section_count() {
-    for n in [0, 8, u32::MAX] {
+    for n in [0, 9, u32::MAX] {
         refused(LoadError::BadSectionCount { max: 0, found: 0 }, |image| image.n_sections = Some(n));
     }
 }
@@ -115,7 +115,7 @@ fn r09_required_features() {
 
 #[test]
 fn r10_unknown_section() {
-    for id in [0, 8, u32::MAX] {
+    for id in [0, 9, u32::MAX] {
         refused(LoadError::UnknownSection { found: 0 }, |image| image.section(SELF_TEST).id = id);
     }
 }
@@ -478,4 +478,11 @@ fn r45_pooling_with_a_head() {
         image.put(CONFIG, 176, &1_u32.to_le_bytes());
     });
     assert_eq!(parse(|image| image.put(CONFIG, 176, &1_u32.to_le_bytes())), Ok(()));
+}
+
+#[test]
+fn r46_system_message() {
+    let section = Section { id: SYSTEM, bytes: vec![0; 24], ..Section::default() };
+    let expected = LoadError::System(SystemError::TextLength { max: 0, found: 0 });
+    refused(expected, |image| image.sections.push(section));
 }
