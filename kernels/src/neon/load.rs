@@ -172,3 +172,16 @@ pub(super) fn prefetch_lines<const LINES: usize>(address: *const u8) {
     }
     line!(0 1 2 3 4);
 }
+
+/// Asks for the cache line `BYTES` after `x`: [`prefetch`] in one instruction. A multiple of 8 up to 32760.
+#[inline(always)]
+pub(super) fn prefetch_after<const BYTES: usize, T>(x: &T) {
+    // SAFETY: as in `prefetch`.
+    unsafe {
+        asm!(
+            "prfm pldl1keep, [{address}, #{bytes}]",
+            address = in(reg) core::ptr::from_ref(x), bytes = const BYTES,
+            options(nostack, readonly, preserves_flags),
+        );
+    }
+}

@@ -1,13 +1,15 @@
 //! The planes of the split head: how codes come out of bytes, and the frame of both backends.
 //!
-//! Cortex-A76 has one vector shift a cycle and two of everything else; of the fourteen instructions that decode 128
-//! codes of the high plane seven are shifts, beside thirty-two products.
+//! Fourteen instructions decode the 128 codes of a block of the high plane. Seven are shifts, of which Cortex-A76 starts
+//! one a cycle and of all else two: hidden behind the thirty-two products.
+#![expect(unsafe_code, reason = "SRI as one instruction: the compiler makes three of its intrinsic")]
 
 use core::arch::aarch64::{
-    int8x16_t, uint8x16_t, vandq_u8, vbslq_u8, vdupq_n_u8, vreinterpretq_s8_u8, vshrq_n_u8, vsriq_n_u8,
+    int8x16_t, uint8x16_t, vandq_u8, vbslq_u8, vdupq_n_u8, vreinterpretq_s8_u8, vshrq_n_u8,
 };
+use core::arch::asm;
 
-use super::load::{Aligned, Load, expect_aligned, prefetch};
+use super::load::{Aligned, Load, expect_aligned, prefetch_after};
 use crate::layout::i8_split::{HIGH_BLOCK_BYTES, LOW_BLOCK_BYTES};
 
 /// Vectors of a block of the high plane.
@@ -56,7 +58,7 @@ fn blocks(x: &[i8]) -> &[XBlock] {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn load_ahead<const V: usize>(block: &Block<V>) -> [uint8x16_t; V] {
-    prefetch(core::ptr::from_ref(block).cast::<u8>().wrapping_add(AHEAD));
+    prefetch_after::<AHEAD, _>(block);
     let mut vectors = [vdupq_n_u8(0); V];
     for (vector, memory) in vectors.iter_mut().zip(block) {
         *vector = memory.load();
@@ -64,15 +66,30 @@ pub(super) fn load_ahead<const V: usize>(block: &Block<V>) -> [uint8x16_t; V] {
     vectors
 }
 
+/// The low bits of each byte of `v` replaced by those of `from` shifted right by `N`; the top `N` bits stay.
+#[inline]
+#[target_feature(enable = "neon")]
+fn shift_in<const N: u32>(mut v: uint8x16_t, from: uint8x16_t) -> uint8x16_t {
+    // SAFETY: the caller has NEON; the instruction works on registers alone.
+    unsafe {
+        asm!(
+            "sri {v:v}.16b, {from:v}.16b, #{n}",
+            v = inout(vreg) v, from = in(vreg) from, n = const N,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    v
+}
+
 /// The eight vectors of codes of a block of the high plane: 0 to 31, so signed bytes as well.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn high_codes([v0, v1, v2, v3, v4]: [uint8x16_t; HIGH]) -> [int8x16_t; 8] {
     let whole = vdupq_n_u8(31);
-    let five = vsriq_n_u8::<5>(vshrq_n_u8::<3>(v1), v0);
-    let six = vsriq_n_u8::<5>(vshrq_n_u8::<3>(v3), v2);
+    let five = shift_in::<5>(vshrq_n_u8::<3>(v1), v0);
+    let six = shift_in::<5>(vshrq_n_u8::<3>(v3), v2);
     // Bit 3 is in place with v1 shifted by two, bit 4 is taken from v3 shifted by one.
-    let seven = vsriq_n_u8::<5>(vshrq_n_u8::<2>(v1), v4);
+    let seven = shift_in::<5>(vshrq_n_u8::<2>(v1), v4);
     let seven = vbslq_u8(vdupq_n_u8(0x10), vshrq_n_u8::<1>(v3), seven);
     let mask = |v| vreinterpretq_s8_u8(vandq_u8(v, whole));
     [
@@ -93,8 +110,8 @@ pub(super) fn high_codes([v0, v1, v2, v3, v4]: [uint8x16_t; HIGH]) -> [int8x16_t
 pub(super) fn low_codes([u0, u1, u2]: [uint8x16_t; LOW]) -> [int8x16_t; 8] {
     let whole = vdupq_n_u8(7);
     let mask = |v| vreinterpretq_s8_u8(vandq_u8(v, whole));
-    let six = vsriq_n_u8::<6>(vshrq_n_u8::<4>(u2), u0);
-    let seven = vsriq_n_u8::<6>(vshrq_n_u8::<5>(u2), u1);
+    let six = shift_in::<6>(vshrq_n_u8::<4>(u2), u0);
+    let seven = shift_in::<6>(vshrq_n_u8::<5>(u2), u1);
     [
         mask(u0),
         mask(vshrq_n_u8::<3>(u0)),
