@@ -1,7 +1,7 @@
 //! A packed model against the model it was packed from
 //!
 //! [`compare`] asks the source for everything again and holds it against the file: trits and scales bit for bit,
-//! vectors and tables byte for byte (an int8 table is quantised anew), the configuration field by field. What it sees of
+//! vectors and tables byte for byte (an int8 table is quantised and split anew), the configuration field by field. What it sees of
 //! the ternary matrices on the way becomes the [`Statistics`] that `verify` prints.
 //!
 //! It shares the importers and the row layout with the packer, so it finds damage, another checkpoint and a file that
@@ -12,13 +12,13 @@ mod matrix;
 mod report;
 
 use ternlet_runtime::Model;
-use ternlet_runtime::format::{ExpectedTensor, Layout, NO_LAYER, Role, Schedule, TensorEntry, TensorKind};
+use ternlet_runtime::format::{ExpectedTensor, NO_LAYER, Role, Schedule, TableForm, TensorEntry, TensorKind};
 
 pub use matrix::MatrixStatistics;
 pub use report::{Statistics, TableStatistics};
 
 use crate::error::Error;
-use crate::pack::{I8Rows, Source};
+use crate::pack::{Derived, I8Rows, Source};
 
 /// Differences that are kept; the others are counted.
 const MAX_NAMED: usize = 10;
@@ -58,10 +58,12 @@ pub fn compare(
         // Tensors of other shapes have nothing to compare.
         return Ok((differences, statistics));
     }
-    let is_i8 = |role| model.tensors().any(|entry| entry.role == role);
-    let (embedding_is_i8, head_is_i8) = (is_i8(Role::TokenEmbeddingScale), is_i8(Role::LmHeadScale));
-    let schedule = Schedule::new(model.config(), embedding_is_i8, head_is_i8);
-    let mut row_scales = Vec::new();
+    let form = |role| {
+        let table = model.tensors().find(|entry| entry.role == role);
+        table.map_or(TableForm::Float, |entry| TableForm::of(entry.layout))
+    };
+    let schedule = Schedule::new(model.config(), form(Role::TokenEmbedding), form(Role::LmHead));
+    let mut derived = Derived::default();
     for (index, tensor) in (0..).zip(schedule.iter()) {
         let (entry, bytes) = model.tensor(index);
         let name = tensor_name(&tensor);
@@ -73,7 +75,8 @@ pub fn compare(
             }
             TensorKind::Vector => {
                 let expected = match tensor.role {
-                    Role::TokenEmbeddingScale | Role::LmHeadScale => std::mem::take(&mut row_scales),
+                    Role::TokenEmbeddingScale | Role::LmHeadScale => std::mem::take(&mut derived.scales),
+                    Role::TokenEmbeddingBound | Role::LmHeadBound => std::mem::take(&mut derived.bounds),
                     _ => source.vector(&tensor)?,
                 };
                 let found = bytes.as_chunks().0.iter().map(|&b| u32::from_le_bytes(b));
@@ -82,8 +85,18 @@ pub fn compare(
                     differences.add(format!("{name}: another value at element {element}"));
                 }
             }
+            TensorKind::LowPlane => {
+                let expected = std::mem::take(&mut derived.low);
+                if bytes != expected {
+                    differences.add(format!("{name}: other weights"));
+                }
+                // The plane before it is counted with this one's bytes.
+                if let Some(table) = statistics.tables.last_mut() {
+                    table.bytes += entry.length;
+                }
+            }
             TensorKind::Table => {
-                row_scales = compare_table(&entry, bytes, source, &tensor, &name, &mut differences)?;
+                derived = compare_table(&entry, bytes, source, &tensor, &name, &mut differences)?;
                 statistics.tables.push(TableStatistics {
                     name,
                     layout: entry.layout,
@@ -98,7 +111,7 @@ pub fn compare(
     Ok((differences, statistics))
 }
 
-/// Compares the embedding or head; returns the scales that its rows should have, where it is int8.
+/// Compares the embedding or head; returns what should follow it, where it is int8.
 fn compare_table(
     entry: &TensorEntry,
     bytes: &[u8],
@@ -106,18 +119,19 @@ fn compare_table(
     tensor: &ExpectedTensor,
     name: &str,
     differences: &mut Differences,
-) -> Result<Vec<f32>, Error> {
+) -> Result<Derived, Error> {
     let stored = source.table_layout(tensor)?;
-    if entry.layout != Layout::I8 && entry.layout != stored {
+    let form = TableForm::of(entry.layout);
+    if form == TableForm::Float && entry.layout != stored {
         differences.add(format!("{name}: expected {}, found {}", stored.name(), entry.layout.name()));
-        return Ok(Vec::new());
+        return Ok(Derived::default());
     }
     let row_bytes = entry.length / entry.n;
     let mut rows = bytes.chunks_exact(usize::try_from(row_bytes).expect("within the file")).enumerate();
-    let mut quantised = I8Rows::new(stored);
+    let mut quantised = I8Rows::new(stored, form);
     let mut unequal = None;
     source.table_rows(tensor, &mut |expected| {
-        let expected = if entry.layout == Layout::I8 { quantised.quantise(expected) } else { expected };
+        let expected = if form == TableForm::Float { expected } else { quantised.quantise(expected) };
         match rows.next() {
             Some((row, found)) if found != expected => unequal = unequal.or(Some(row)),
             _ => {}
@@ -127,7 +141,7 @@ fn compare_table(
     if let Some(row) = unequal {
         differences.add(format!("{name}: other weights in row {row}"));
     }
-    Ok(quantised.into_scales())
+    Ok(quantised.into_derived())
 }
 
 /// The tensor's name for people.

@@ -216,7 +216,7 @@ impl KnownModel {
     #[must_use]
     pub fn download_bytes(&self) -> Option<u64> {
         let (config, form) = (self.config()?, self.form?);
-        let tensors = Schedule::new(&config, false, false);
+        let tensors = Schedule::of_floats(&config);
         let bytes = tensors.iter().filter(|tensor| tensor.role != Role::RopeInvFreq).map(|tensor| {
             let elements = tensor.n * tensor.k;
             match (form, tensor.kind) {

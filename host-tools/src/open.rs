@@ -34,6 +34,23 @@ impl From<KvFlag> for KvType {
     }
 }
 
+/// What is read of a head in two planes, as a flag; other heads are always read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HeadPath {
+    /// Its high plane, and the low plane of rows that can decide the token; the same tokens as with all of it.
+    Split,
+    /// All of it: every logit, and their hash.
+    Full,
+}
+
+/// The flag of commands that choose tokens.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HeadFlags {
+    /// What is read of a head in two planes where the sampler allows a choice
+    #[arg(long, value_enum, default_value = "split")]
+    pub(crate) head: HeadPath,
+}
+
 /// Flags of every command that runs a model.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunFlags {
@@ -134,6 +151,8 @@ pub(crate) struct Needs {
     pub(crate) max_logit_rows: u32,
     /// Longest prompt in bytes; 0 for ids only.
     pub(crate) max_prompt_bytes: u32,
+    /// What of a split head is read.
+    pub(crate) head: HeadPath,
 }
 
 /// Context of a session where nobody asked for one: enough to talk, small enough for a 1 GB board.
@@ -221,6 +240,7 @@ fn with_model_session<R>(
         context: needs.context.unwrap_or_else(|| model.config().max_seq_len.min(DEFAULT_CONTEXT)),
         max_batch: needs.max_batch,
         max_logit_rows: needs.max_logit_rows,
+        max_top_k: if needs.head == HeadPath::Split { model.usual_top_k() } else { 0 },
         n_slots: 1,
         n_workers: n_threads,
         kv: flags.kv.into(),

@@ -16,7 +16,7 @@ mod ternary_ahead;
 mod writer;
 
 pub use convert::{from_i2_rows, i2_rows};
-pub use i8_table::I8Rows;
+pub use i8_table::{Derived, I8Rows};
 pub use layouts::{Layouts, Placement, TERNARY_ROLES, Target};
 pub use packer::{HeadForm, PackRequest, file_bytes, pack};
 pub use rope::{RopeScaling, rope_inv_freq};

@@ -22,7 +22,7 @@ use self::wire::Wire;
 use crate::chat_template::ChatTemplate;
 use crate::conversation::{Conversation, EncodeBuffers, PromptError};
 use crate::format::MAX_SYSTEM_TEXT_BYTES;
-use crate::logits_hash::LogitsHash;
+use crate::logits_hash::OutputHash;
 use crate::sampler::{Sampler, SamplerError, SamplerOptions};
 use crate::session::Session;
 use crate::tokenizer::{StreamDecoder, Tokenizer};
@@ -98,7 +98,7 @@ pub struct Console<'a> {
     sampler: Sampler,
     options: ConsoleOptions,
     stats: Stats,
-    hash: LogitsHash,
+    hash: OutputHash,
     n_failed: u32,
 }
 
@@ -166,7 +166,7 @@ impl<'a> Console<'a> {
             sampler,
             options,
             stats: Stats::default(),
-            hash: LogitsHash::new(),
+            hash: OutputHash::new(),
             n_failed: 0,
         })
     }
@@ -292,7 +292,7 @@ impl<'a> Console<'a> {
     fn reset(&mut self) {
         self.conversation.reset();
         self.session.truncate(0);
-        self.hash = LogitsHash::new();
+        self.hash = OutputHash::new();
     }
 
     /// Answers a prompt; reports what went wrong with it.
@@ -356,6 +356,7 @@ impl<'a> Console<'a> {
         let n_cached = self.session.n_cached() as usize;
         let pending = &self.conversation.ids()[n_cached..];
         let interactive = self.options.interactive;
+        self.session.prepare_for(&self.sampler);
         let n_done = self.session.prefill(pending, |_| {
             if interactive {
                 match wire.poll_interrupt() {

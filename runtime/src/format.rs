@@ -28,7 +28,7 @@ pub use prefix::{
     ChainedChecksum, MAX_PREFIX_IDS, NUMERICS_VERSION, PREFIX_HEADER_BYTES, PREFIX_MAGIC, PREFIX_VERSION,
     PrefixError, PrefixHeader,
 };
-pub use schedule::{ExpectedTensor, Schedule, TensorKind};
+pub use schedule::{ExpectedTensor, Schedule, TableForm, TensorKind};
 pub use sections::{MAX_SECTIONS, SECTION_ENTRY_BYTES, SectionEntry, SectionId, Sections, section_table_end};
 pub use self_test::{MAX_SELF_TEST_IDS, SELF_TEST_HEAD_BYTES, SelfTest, encode_self_test_head};
 pub use system::{

@@ -12,6 +12,7 @@ mod console;
 mod conversation;
 pub mod format;
 mod kv_cache;
+mod logit_key;
 mod logits_hash;
 mod model;
 mod ops;
@@ -37,17 +38,17 @@ pub use conversation::{PromptError, encode_system};
 pub use format::{LoadError, PrefixError};
 #[cfg(feature = "std")]
 pub use hosted::{ModelFile, Releasing, StdStream, Terminal, ThreadPool};
-pub use logits_hash::LogitsHash;
-pub use model::{Layer, Linear, Model, Table, Ternary};
+pub use logits_hash::{LogitsHash, OutputHash};
+pub use model::{Layer, Linear, Model, SplitTable, Table, Ternary};
 pub use parallel::{
     Body, ColumnRange, Parallel, Rows, RowsMut, Serial, for_column_groups, for_column_ranges, for_each_row,
     for_ranges,
 };
-pub use plan::{KvType, MemoryPlan, PlanError, PlanOptions};
+pub use plan::{KvType, MAX_TOP_K, MemoryPlan, PlanError, PlanOptions};
 pub use sampler::{Sampler, SamplerError, SamplerOptions, argmax};
 pub use session::{
     DecodeCounts, LOOKUP_ROWS, LookupError, Restored, SelfTestError, SelfTestReport, Session, SessionError,
 };
 pub use skip::{SkipCounts, SkipLimits};
 pub use tokenizer::{Before, EncodeError, SinkFull, Specials, StreamDecoder, Tokenizer, TokenizerError};
-pub use transformer::{ForwardError, Row, Transformer};
+pub use transformer::{ForwardError, HeadWork, Row, Transformer};

@@ -8,7 +8,7 @@
 mod verify;
 mod weights;
 
-pub use weights::{Layer, Linear, Table, Ternary};
+pub use weights::{Layer, Linear, SplitTable, Table, Ternary};
 
 use crate::arena::cast_slice;
 use crate::chat_template::ChatTemplate;
@@ -188,20 +188,47 @@ impl<'a> Model<'a> {
         self.vector(self.schedule().rope_inv_freq_index())
     }
 
-    /// Bytes of weights that decoding one token reads: all but the embedding, of which one row, and the whole head
-    /// (embedding models have none).
+    /// Bytes of weights that decoding one token reads: all but the embedding, of which one row, and the head (embedding
+    /// models have none). Of a split head the low plane is left out: each row of it that a token needs adds
+    /// [`head_row_bytes`](Self::head_row_bytes).
     #[must_use]
     pub fn weight_bytes_per_token(&self) -> u64 {
         let vocab_size = u64::from(self.config.vocab_size);
-        let is_embedding = |role| matches!(role, Role::TokenEmbedding | Role::TokenEmbeddingScale);
+        let is_embedding =
+            |role| matches!(role, Role::TokenEmbedding | Role::TokenEmbeddingScale | Role::TokenEmbeddingLow);
         let is_head = self.config.tied_embedding && self.config.pooling.is_none();
         self.tensors()
             .map(|entry| match is_embedding(entry.role) {
+                // One row of it for the embedding.
+                true if entry.role == Role::TokenEmbeddingLow => entry.length / vocab_size,
                 true if is_head => entry.length + entry.length / vocab_size,
                 true => entry.length / vocab_size,
+                false if entry.role == Role::LmHeadLow => 0,
                 false => entry.length,
             })
             .sum()
+    }
+
+    /// Whether the head is in two planes, so that a few candidates are found without reading all of it.
+    #[must_use]
+    pub fn has_split_head(&self) -> bool {
+        matches!(self.lm_head(), Table::I8Split(_)) && self.config.pooling.is_none()
+    }
+
+    /// What a session on this model had best plan for as `max_top_k`: [`MAX_TOP_K`](crate::MAX_TOP_K) for a split head,
+    /// else 0.
+    #[must_use]
+    pub fn usual_top_k(&self) -> u32 {
+        if self.has_split_head() { crate::MAX_TOP_K } else { 0 }
+    }
+
+    /// Bytes that completing one row of a split head reads; 0 of a head in one piece.
+    #[must_use]
+    pub fn head_row_bytes(&self) -> u64 {
+        match self.lm_head() {
+            Table::I8Split(table) => table.low.len() as u64 / u64::from(self.config.vocab_size),
+            _ => 0,
+        }
     }
 
     /// Number of payload chunks, each with a checksum.
@@ -248,6 +275,12 @@ impl<'a> Model<'a> {
             Layout::F16 => cast_slice(bytes).map(Table::F16),
             Layout::Bf16 => cast_slice(bytes).map(Table::Bf16),
             Layout::I8 => cast_slice(bytes).map(|rows| Table::I8 { rows, row_scale: self.vector(index + 1) }),
+            Layout::I8Split => Some(Table::I8Split(SplitTable {
+                high: bytes,
+                low: self.tensor(index + 3).1,
+                row_scale: self.vector(index + 1),
+                bound: self.vector(index + 2),
+            })),
             _ => cast_slice(bytes).map(Table::F32),
         };
         table.expect("tensors are 64-byte aligned")

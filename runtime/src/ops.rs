@@ -4,13 +4,16 @@
 
 mod columns;
 mod linear;
+mod split_head;
 
 pub(crate) use columns::{MAX_JOINED_ROWS, linear_columns, outputs_per_tile};
 pub(crate) use linear::{Inputs, linear, linear_rows, quantise_inputs};
+pub(crate) use split_head::{SplitInputs, largest};
 
 use core::ops::Range;
 
 use ternlet_kernels::Kernels;
+use ternlet_kernels::layout::i8_split;
 
 use crate::model::Table;
 use crate::parallel::{Parallel, for_column_ranges};
@@ -67,36 +70,73 @@ pub(crate) fn embed(kernels: &Kernels, table: &Table<'_>, id: usize, out: &mut [
                 *o = f32::from(q) * row_scale[id];
             }
         }
+        Table::I8Split(table) => {
+            let (high, low) = table.row(id);
+            let mut weights = [0; i8_split::BLOCK];
+            let blocks = high.as_chunks().0.iter().zip(low.as_chunks().0);
+            for (out, (high, low)) in out.chunks_mut(i8_split::BLOCK).zip(blocks) {
+                i8_split::unpack_block(high, low, &mut weights);
+                out.iter_mut().zip(weights).for_each(|(o, q)| *o = f32::from(q) * table.row_scale[id]);
+            }
+        }
     }
+}
+
+/// The scratch of an int8 head: its inputs in 16 bits.
+#[derive(Debug)]
+pub(crate) struct HeadInputs<'a> {
+    /// High planes, `[r, k_padded(dim)]`.
+    pub(crate) high: &'a mut [i8],
+    /// Low planes, `[r, k_padded(dim)]`.
+    pub(crate) low: &'a mut [i8],
+    /// Scales, `[r]`.
+    pub(crate) scale: &'a mut [f32],
+    /// Sums and norms, `[r, 2]`.
+    pub(crate) sums: &'a mut [i64],
+}
+
+/// Quantises `x: [r, dim]`, where `r` is at most what `inputs` has room for; the planes end in zeros.
+pub(crate) fn quantise_head_inputs<'a>(
+    kernels: &Kernels,
+    dim: usize,
+    x: &[f32],
+    inputs: &'a mut HeadInputs<'_>,
+) -> SplitInputs<'a> {
+    let (r, padded) = (x.len() / dim, i8_split::k_padded(dim));
+    let (high, low) = (&mut inputs.high[..r * padded], &mut inputs.low[..r * padded]);
+    let (scale, sums) = (&mut inputs.scale[..r], &mut inputs.sums[..2 * r]);
+    let planes = high.chunks_exact_mut(padded).zip(low.chunks_exact_mut(padded));
+    for ((x, (high, low)), scale) in x.chunks_exact(dim).zip(planes).zip(scale.iter_mut()) {
+        high[dim..].fill(0);
+        low[dim..].fill(0);
+        *scale = kernels.quantise_i16(x, &mut high[..dim], &mut low[..dim]);
+    }
+    split_head::sum_inputs(high, low, sums);
+    SplitInputs { high, low, scale, sums }
 }
 
 /// Logits of `x: [r, dim]` against a table `[vocab_size, dim]`, into `logits: [r, vocab_size]`.
 ///
-/// | arg           | shape        | meaning                                           |
-/// |---------------|--------------|---------------------------------------------------|
-/// | `x`           | `[r, dim]`   | final norm's output                               |
-/// | `high`, `low` | `[r, dim]`   | scratch: planes of the int8 head's 16-bit input   |
-/// | `x_scale`     | `[r]`        | scratch: their scales                             |
+/// | arg      | shape      | meaning                                            |
+/// |----------|------------|----------------------------------------------------|
+/// | `x`      | `[r, dim]` | final norm's output                                |
+/// | `inputs` | `[r, ..]`  | scratch: the same in 16 bits, if the table is int8 |
 pub(crate) fn lm_head(
     kernels: &Kernels,
     parallel: &dyn Parallel,
     table: &Table<'_>,
     dim: usize,
     x: &[f32],
-    high: &mut [i8],
-    low: &mut [i8],
-    x_scale: &mut [f32],
+    inputs: &mut HeadInputs<'_>,
     logits: &mut [f32],
 ) {
-    let r = x_scale.len();
+    let r = x.len() / dim;
     let vocab_size = logits.len() / r;
-    if let Table::I8 { .. } = table {
-        let planes = high.chunks_exact_mut(dim).zip(low.chunks_exact_mut(dim));
-        for ((x, (high, low)), scale) in x.chunks_exact(dim).zip(planes).zip(x_scale.iter_mut()) {
-            *scale = kernels.quantise_i16(x, high, low);
-        }
-    }
-    let (high, low, x_scale) = (&*high, &*low, &*x_scale);
+    let inputs = match table {
+        Table::I8 { .. } | Table::I8Split(_) => quantise_head_inputs(kernels, dim, x, inputs),
+        _ => SplitInputs { high: &[], low: &[], scale: &[], sums: &[] },
+    };
+    let padded = i8_split::k_padded(dim);
     for_column_ranges(parallel, ROW_GRAIN, logits, vocab_size, &mut [(); 0], |mut columns, _| {
         for tile in tiles(columns.range()) {
             let (n, rows) = (tile.len(), tile.start * dim..tile.end * dim);
@@ -112,11 +152,14 @@ pub(crate) fn lm_head(
                         &row_scale[tile.clone()],
                         n,
                         dim,
-                        &high[own.clone()],
-                        &low[own],
-                        x_scale[t],
+                        &inputs.high[t * padded..][..dim],
+                        &inputs.low[t * padded..][..dim],
+                        inputs.scale[t],
                         out,
                     ),
+                    Table::I8Split(table) => {
+                        split_head::logits(kernels, table, dim, tile.start, &inputs, t, out);
+                    }
                 }
             }
         }

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use ternlet_kernels::layout::{TernaryLayout, i2};
+use ternlet_kernels::layout::{TernaryLayout, i2, i8_split};
 
 use crate::arena::align_up;
 use crate::config::{Config, HiddenAct};
@@ -94,6 +94,9 @@ pub struct PlanOptions {
     pub max_batch: u32,
     /// Rows of one forward pass that may want logits; at most `max_batch`.
     pub max_logit_rows: u32,
+    /// Most candidates among which a split head finds the next token without all logits; 0: it always computes them
+    /// all. Below `vocab_size` to have an effect.
+    pub max_top_k: u32,
     /// Independent conversations.
     pub n_slots: u32,
     /// Workers of the [`Parallel`](crate::Parallel) that will run the session.
@@ -111,6 +114,7 @@ impl Default for PlanOptions {
             context: 512,
             max_batch: 32,
             max_logit_rows: 1,
+            max_top_k: 0,
             n_slots: 1,
             n_workers: 1,
             kv: KvType::F16,
@@ -118,6 +122,9 @@ impl Default for PlanOptions {
         }
     }
 }
+
+/// Candidates that a session on a split head had best plan for: more than samplers usually keep.
+pub const MAX_TOP_K: u32 = 64;
 
 /// Why no plan can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,8 +199,14 @@ pub(crate) struct Sizes {
     pub(crate) acc: usize,
     /// `[n_workers, group_size, context]`, the context rounded up to [`SCORES_ALIGN`].
     pub(crate) scores: usize,
-    /// `[max_logit_rows, dim]`, int8, for the high and again for the low plane; nothing without a head.
+    /// `[max_logit_rows, dim padded to blocks]`, int8, for the high and again for the low plane; nothing without a head.
     pub(crate) head_x: usize,
+    /// `[max_logit_rows]`; nothing without a head.
+    pub(crate) head_scale: usize,
+    /// `[max_logit_rows, vocab_size]`, int64; nothing without a head or candidates.
+    pub(crate) head_middles: usize,
+    /// `[n_workers, max_logit_rows, max_top_k]` keys; nothing without a head.
+    pub(crate) head_best: usize,
     /// Logits, `[max_logit_rows, vocab_size]`, or embeddings, `[max_logit_rows, dim]`.
     pub(crate) output: usize,
     /// `[vocab_size]` sort keys of the sampler; nothing in embedding models.
@@ -295,6 +308,7 @@ impl Sizes {
         let head_dim = u64::from(config.head_dim);
         let has_relu2 = config.hidden_act == HiddenAct::Relu2;
         let has_head = config.pooling.is_none();
+        let head_dim_blocks = dim.next_multiple_of(i8_split::BLOCK as u64);
         // Queries, keys and values are the most layers that read one vector.
         let (planes, normed) = match config.linear_norm_eps {
             Some(_) => (3, dim.max(q_dim)),
@@ -324,7 +338,10 @@ impl Sizes {
             rope: mul(&[m, head_dim / 2])?,
             acc: mul(&[workers, acc_per_worker(config, o.max_batch)])?,
             scores: mul(&[workers, group_size, context.next_multiple_of(SCORES_ALIGN)])?,
-            head_x: if has_head { mul(&[logit_rows, dim])? } else { 0 },
+            head_x: if has_head { mul(&[logit_rows, head_dim_blocks])? } else { 0 },
+            head_scale: if has_head { mul(&[logit_rows])? } else { 0 },
+            head_middles: if has_head && o.max_top_k > 0 { mul(&[logit_rows, vocab])? } else { 0 },
+            head_best: if has_head { mul(&[workers, logit_rows, o.max_top_k.into()])? } else { 0 },
             output: mul(&[logit_rows, u64::from(config.output_dim())])?,
             candidates: if has_head { mul(&[vocab])? } else { 0 },
             live: if has_relu2 { mul(&[hidden])? } else { 0 },
@@ -359,6 +376,10 @@ impl Sizes {
             (self.acc, 4, 1),
             (self.scores, 4, 1),
             (self.head_x, 1, 2),
+            (self.head_scale, 4, 1),
+            (self.head_scale.checked_mul(2)?, 8, 1),
+            (self.head_middles, 8, 1),
+            (self.head_best, 8, 1),
             (self.output, 4, 1),
             (self.candidates, 8, 1),
             (self.live, 4, 1),

@@ -4,7 +4,7 @@
 //! Shapes are for `m` rows of at most `max_batch`.
 
 use crate::arena::{Arena, ArenaError};
-use crate::ops::Inputs;
+use crate::ops::{HeadInputs, Inputs};
 use crate::plan::MemoryPlan;
 
 /// Buffers that [`Transformer::forward`](crate::Transformer::forward) works in.
@@ -28,10 +28,12 @@ pub(crate) struct RunState<'a> {
     pub(crate) acc: &'a mut [i32],
     /// Attention scores, per worker `[group_size, context]`, rows padded to whole reductions.
     pub(crate) scores: &'a mut [f32],
-    /// High plane of the int8 head's input, `[logit rows, dim]`.
-    pub(crate) head_high: &'a mut [i8],
-    /// Low plane of the int8 head's input, `[logit rows, dim]`.
-    pub(crate) head_low: &'a mut [i8],
+    /// The int8 head's inputs, of as many rows as may want logits.
+    pub(crate) head: HeadInputs<'a>,
+    /// Twice the middles of the split head's intervals, `[logit rows, vocab_size]`.
+    pub(crate) head_middles: &'a mut [i64],
+    /// The split head's best rows, per worker `[logit rows, max_top_k]`.
+    pub(crate) head_best: &'a mut [u64],
     /// Logits, `[logit rows, vocab_size]`, or embeddings, `[logit rows, dim]`.
     pub(crate) output: &'a mut [f32],
     /// Indices of live rows of `w_up`, then of live columns of `w_down`, `[hidden_dim]`; models with relu² only.
@@ -61,8 +63,14 @@ impl<'a> RunState<'a> {
             sin: arena.alloc(sizes.rope)?,
             acc: arena.alloc(sizes.acc)?,
             scores: arena.alloc(sizes.scores)?,
-            head_high: arena.alloc(sizes.head_x)?,
-            head_low: arena.alloc(sizes.head_x)?,
+            head: HeadInputs {
+                high: arena.alloc(sizes.head_x)?,
+                low: arena.alloc(sizes.head_x)?,
+                scale: arena.alloc(sizes.head_scale)?,
+                sums: arena.alloc(2 * sizes.head_scale)?,
+            },
+            head_middles: arena.alloc(sizes.head_middles)?,
+            head_best: arena.alloc(sizes.head_best)?,
             output: arena.alloc(sizes.output)?,
             live: arena.alloc(sizes.live)?,
             skip_counts: arena.alloc(sizes.skip_counts)?,

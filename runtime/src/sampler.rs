@@ -9,6 +9,8 @@ use core::fmt;
 
 use ternlet_kernels::exp;
 
+use crate::logit_key::{key_id, sort_key};
+
 /// How to choose the next token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SamplerOptions {
@@ -76,7 +78,18 @@ impl Sampler {
         &self.options
     }
 
-    /// The token that follows position `pos`, whose `logits: [vocab_size]` are finite.
+    /// How many of the largest logits decide the token: it is the same whatever the others are, as long as these are
+    /// larger. `None`: all do.
+    #[must_use]
+    pub fn n_candidates(&self) -> Option<u32> {
+        match self.options {
+            SamplerOptions { temperature: 0.0, .. } => Some(1),
+            SamplerOptions { top_k, .. } => (top_k > 0).then_some(top_k),
+        }
+    }
+
+    /// The token that follows position `pos`, whose `logits: [vocab_size]` are finite; those beyond the largest
+    /// [`n_candidates`](Self::n_candidates) may be negative infinity.
     ///
     /// `keys: [vocab_size]` is scratch. Allocates: no.
     ///
@@ -146,18 +159,6 @@ pub fn argmax(logits: &[f32]) -> u32 {
     u32::try_from(best).expect("a vocabulary has at most 2^32 tokens")
 }
 
-/// Ascending keys are descending logits, then ascending ids. +0 and -0 are one logit.
-fn sort_key(logit: f32, id: u32) -> u64 {
-    let bits = (logit + 0.0).to_bits();
-    let ascending = if bits >> 31 == 1 { !bits } else { bits | 0x8000_0000 };
-    u64::from(!ascending) << 32 | u64::from(id)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the id is the key's low half")]
-fn key_id(key: u64) -> u32 {
-    key as u32
-}
-
 /// A number in [0, 1) that depends on nothing but the seed and the position.
 ///
 /// Two rounds of the `SplitMix64` finaliser (Steele, Lea, Flood: Fast splittable pseudorandom number
@@ -223,13 +224,6 @@ mod tests {
         assert_ne!(a, draws(sampler(0.9, 40, 0.95, 6), &logits, 64));
         let mut keys = vec![0; 100];
         assert_eq!(sampler(0.9, 40, 0.95, 5).sample(63, &logits, &mut keys), a[63]);
-    }
-
-    #[test]
-    fn keys_order_by_logit_then_id() {
-        let mut keys = [sort_key(-1.0, 0), sort_key(2.0, 9), sort_key(-0.0, 4), sort_key(0.0, 3)];
-        keys.sort_unstable();
-        assert_eq!(keys.map(key_id), [9, 3, 4, 0]);
     }
 
     #[test]

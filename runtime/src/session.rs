@@ -15,13 +15,13 @@ use core::fmt;
 use ternlet_kernels::Kernels;
 
 use crate::arena::{Arena, ArenaError};
-use crate::logits_hash::LogitsHash;
+use crate::logits_hash::{LogitsHash, OutputHash};
 use crate::model::Model;
 use crate::parallel::Parallel;
 use crate::plan::{KvType, MemoryPlan, PlanError};
 use crate::sampler::Sampler;
 use crate::session::lookup::Lookup;
-use crate::transformer::{ForwardError, Row, Transformer};
+use crate::transformer::{ForwardError, HeadWork, Row, Transformer};
 
 /// Why a session could not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +128,8 @@ pub(crate) struct TextBuffers<'a> {
 #[derive(Debug)]
 pub struct Session<'a> {
     transformer: Transformer<'a>,
+    /// How many of the largest logits passes must give; `None`: all.
+    top_k: Option<u32>,
     keys: &'a mut [u64],
     pub(crate) text: TextBuffers<'a>,
     used_bytes: usize,
@@ -170,7 +172,8 @@ impl<'a> Session<'a> {
             text: arena.alloc(sizes.text)?,
             bpe: arena.alloc(sizes.bpe)?,
         };
-        Ok(Self { transformer, keys, text, used_bytes: arena.used_bytes(), lookup: Lookup::default() })
+        let (used_bytes, lookup) = (arena.used_bytes(), Lookup::default());
+        Ok(Self { transformer, top_k: None, keys, text, used_bytes, lookup })
     }
 
     /// Bytes carved from the arena: its high-water mark.
@@ -205,6 +208,12 @@ impl<'a> Session<'a> {
     #[must_use]
     pub fn kernels(&self) -> &'static Kernels {
         self.transformer.kernels()
+    }
+
+    /// What the head has read since the session opened.
+    #[must_use]
+    pub fn head_work(&self) -> HeadWork {
+        self.transformer.head_work()
     }
 
     /// Positions that slot 0 holds.
@@ -259,6 +268,12 @@ impl<'a> Session<'a> {
         options.max_logit_rows.min(options.max_batch)
     }
 
+    /// Makes later passes give the logits that `sampler` needs, and possibly no others: what a split head need not read
+    /// then stays unread. A session that was not told gives all.
+    pub fn prepare_for(&mut self, sampler: &Sampler) {
+        self.top_k = sampler.n_candidates();
+    }
+
     /// Appends `ids` to slot 0 in batches; the last one gets logits, for [`sample`](Self::sample).
     ///
     /// Before each batch `go_on` is asked with the number of ids done; when it says no, the ids
@@ -277,7 +292,8 @@ impl<'a> Session<'a> {
             let batch = &ids[done..ids.len().min(done + max_batch)];
             let is_last = done + batch.len() == ids.len();
             let rows = rows(self.n_cached(), batch, |i| is_last && i + 1 == batch.len());
-            self.transformer().forward(&rows)?;
+            let top_k = self.top_k;
+            self.transformer().forward_top(&rows, top_k)?;
             done += batch.len();
         }
         Ok(done)
@@ -303,13 +319,14 @@ impl<'a> Session<'a> {
             .zip(core::iter::once(token_id).chain(draft.iter().copied()))
             .map(|(pos, token_id)| Row { slot: 0, pos, token_id, wants_logits: true })
             .collect();
+        let top_k = self.top_k;
         let transformer = self.transformer();
-        match transformer.forward(&rows) {
+        match transformer.forward_top(&rows, top_k) {
             Ok(_) => self.lookup.draft = draft,
             // Without the guesses nobody would have seen those logits.
             Err(ForwardError::NonFiniteLogits { pos: at }) if at > pos => {
                 transformer.truncate(0, pos);
-                transformer.forward(&rows[..1])?;
+                transformer.forward_top(&rows[..1], top_k)?;
             }
             Err(e) => return Err(e),
         }
@@ -341,16 +358,21 @@ impl<'a> Session<'a> {
         Ok(&self.transformer.latest_output()[..dim])
     }
 
-    /// The token that follows the latest logits, and their part of the hash.
+    /// The token that follows the latest logits, and its part of the hash.
     ///
     /// # Panics
-    /// If nothing has been appended yet; to an embedding model nothing can be.
-    pub fn sample(&mut self, sampler: &Sampler, hash: &mut LogitsHash) -> u32 {
+    /// If nothing has been appended yet; to an embedding model nothing can be. If `sampler` needs more logits than the
+    /// one that the session was prepared for.
+    pub fn sample(&mut self, sampler: &Sampler, hash: &mut OutputHash) -> u32 {
         let pos = self.n_cached().checked_sub(1).expect("sampling follows an appended token");
+        let is_whole = self.transformer.has_all_logits();
+        let is_enough = is_whole || sampler.n_candidates().is_some_and(|k| Some(k) <= self.top_k);
+        assert!(is_enough, "the session was prepared for a sampler that needs fewer logits");
         let vocab_size = self.keys.len();
         let logits = &self.transformer.latest_output()[self.lookup.n_taken * vocab_size..][..vocab_size];
-        hash.update(pos, logits);
-        sampler.sample(pos, logits, self.keys)
+        let id = sampler.sample(pos, logits, self.keys);
+        hash.update(pos, is_whole.then_some(logits), id);
+        id
     }
 
     /// Runs the ids that `pack` stored and compares the hash of all their logits.

@@ -47,6 +47,30 @@ pub struct Row {
     pub wants_logits: bool,
 }
 
+/// What the head has read so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeadWork {
+    /// Rows of the head that logits were wanted of: `vocab_size` for each row of a pass.
+    pub n_rows: u64,
+    /// Those that were read whole; the others, of a split head, in their high plane alone.
+    pub n_completed: u64,
+}
+
+impl HeadWork {
+    /// What came after `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self { n_rows: self.n_rows - earlier.n_rows, n_completed: self.n_completed - earlier.n_completed }
+    }
+
+    /// The share of rows that were read whole; 0 before the first.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "shown to people with a few digits")]
+    pub fn share(&self) -> f64 {
+        if self.n_rows == 0 { 0.0 } else { self.n_completed as f64 / self.n_rows as f64 }
+    }
+}
+
 /// A model, its caches and its activations.
 pub struct Transformer<'a> {
     model: Model<'a>,
@@ -56,6 +80,9 @@ pub struct Transformer<'a> {
     state: RunState<'a>,
     cache: KvCache<'a>,
     skip: Option<SkipLimits>,
+    head_work: HeadWork,
+    /// Whether the latest logits are all there.
+    output_is_whole: bool,
 }
 
 impl fmt::Debug for Transformer<'_> {
@@ -78,7 +105,17 @@ impl<'a> Transformer<'a> {
     ) -> Result<Self, ArenaError> {
         let state = RunState::carve(arena, plan)?;
         let cache = KvCache::carve(arena, model.config(), plan)?;
-        Ok(Self { model, kernels, parallel, plan: *plan, state, cache, skip: Some(SkipLimits::default()) })
+        Ok(Self {
+            model,
+            kernels,
+            parallel,
+            plan: *plan,
+            state,
+            cache,
+            skip: Some(SkipLimits::default()),
+            head_work: HeadWork::default(),
+            output_is_whole: true,
+        })
     }
 
     /// The model.
@@ -154,12 +191,26 @@ impl<'a> Transformer<'a> {
     /// [`ForwardError`]; all but `NonFiniteLogits` before anything is changed. `NoLogits` if a row of an embedding model
     /// wants them; its rows that do not only fill the cache.
     pub fn forward(&mut self, rows: &[Row]) -> Result<&[f32], ForwardError> {
+        self.forward_top(rows, None)
+    }
+
+    /// [`forward`](Self::forward) where the `top_k` largest logits of each row are enough
+    /// ([`Sampler::n_candidates`](crate::Sampler::n_candidates)): these, and all that equal the last of them, have their
+    /// bits; any others may be negative infinity.
+    ///
+    /// What a split head leaves out then is not read. All logits are computed if the head is not split, or `top_k` is
+    /// `None`, over the plan's `max_top_k` or not below `vocab_size`. The same logits are left out on every backend,
+    /// whatever the number of workers.
+    ///
+    /// # Errors
+    /// As `forward`: a logit that is not finite is found in either way.
+    pub fn forward_top(&mut self, rows: &[Row], top_k: Option<u32>) -> Result<&[f32], ForwardError> {
         if self.model.config().pooling.is_some() && rows.iter().any(|row| row.wants_logits) {
             return Err(ForwardError::NoLogits);
         }
         self.check(rows)?;
         self.layers(rows);
-        self.logits(rows)
+        self.logits(rows, top_k)
     }
 
     /// Runs `rows` through all layers of an embedding model; returns the embeddings `[rows that want logits, dim]`, in
@@ -176,6 +227,18 @@ impl<'a> Transformer<'a> {
         self.check(rows)?;
         self.layers(rows);
         self.pooled(rows)
+    }
+
+    /// What the head has read since the session opened.
+    #[must_use]
+    pub fn head_work(&self) -> HeadWork {
+        self.head_work
+    }
+
+    /// Whether the latest pass left no logit out.
+    #[must_use]
+    pub fn has_all_logits(&self) -> bool {
+        self.output_is_whole
     }
 
     /// The output of the latest pass and what lies behind: `[rows that wanted it, vocab_size]`, or `[.., dim]` of an

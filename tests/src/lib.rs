@@ -13,7 +13,7 @@ mod small_tree;
 #[cfg(feature = "system")]
 mod virtual_board;
 
-pub use models::{layout_mixes, packed_synth, shipped_model, variants, with_synth, with_synth_in};
+pub use models::{i8_rows, layout_mixes, packed_synth, shipped_model, variants, with_synth, with_synth_in};
 pub use npy::NpyArray;
 pub use sessions::{aligned_arena, hash_of, hash_with, logits_of, open_session};
 #[cfg(feature = "system")]

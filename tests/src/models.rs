@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use ternlet::pack::synth::{Synth, shape_125m};
-use ternlet::pack::{HeadForm, Layouts, PackRequest, Source as _, Target, pack};
-use ternlet_kernels::layout::TernaryLayout;
+use ternlet::pack::{HeadForm, Layouts, PackRequest, Source, Target, pack};
+use ternlet_kernels::layout::{TernaryLayout, i8_split};
 use ternlet_runtime::config::HiddenAct;
-use ternlet_runtime::{Config, Model, ModelFile, Pooling};
+use ternlet_runtime::{Config, Model, ModelFile, Pooling, Table};
 
 /// The model that ships with the repository.
 #[must_use]
@@ -91,7 +91,7 @@ pub fn with_synth_in<R>(
 /// # Panics
 /// If they cannot be packed.
 #[must_use]
-pub fn packed_synth(source: &Synth, head: HeadForm, layouts: Layouts) -> ModelFile {
+pub fn packed_synth(source: &dyn Source, head: HeadForm, layouts: Layouts) -> ModelFile {
     static N_PACKED: AtomicU32 = AtomicU32::new(0);
     let n = N_PACKED.fetch_add(1, Ordering::Relaxed);
     let target = env::temp_dir().join(format!("ternlet-synth-{}-{n}.tern", std::process::id()));
@@ -102,4 +102,24 @@ pub fn packed_synth(source: &Synth, head: HeadForm, layouts: Layouts) -> ModelFi
     fs::remove_file(&target).expect("a file of this test");
     assert_eq!(written, file.bytes().len() as u64);
     file
+}
+
+/// The codes `[vocab_size, dim]` and row scales of an int8 table, in one plane or in two.
+///
+/// # Panics
+/// If the table is not int8.
+#[must_use]
+pub fn i8_rows(table: &Table<'_>, dim: usize) -> (Vec<i8>, Vec<f32>) {
+    match table {
+        Table::I8 { rows, row_scale } => (rows.to_vec(), row_scale.to_vec()),
+        Table::I8Split(split) => {
+            let mut rows = vec![0; split.row_scale.len() * dim];
+            for (id, row) in rows.chunks_exact_mut(dim).enumerate() {
+                let (high, low) = split.row(id);
+                i8_split::unpack_row(high, low, row);
+            }
+            (rows, split.row_scale.to_vec())
+        }
+        other => panic!("expected an int8 table, found {other:?}"),
+    }
 }

@@ -116,7 +116,7 @@ fn a_conversation_on_the_uart_is_the_hosts_to_the_letter() {
     }
     found += board.wait_for("\r\n> ").strip_suffix("> ").expect("the text that was waited for");
     assert_eq!(lasting_lines(&found), lasting_lines(expected));
-    assert!(found.contains("logits_hash: "), "{found}");
+    assert!(found.contains("ids_hash: "), "{found}");
 
     board.send(b"/quit\r");
     board.wait_for("board> ");

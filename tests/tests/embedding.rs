@@ -6,8 +6,8 @@ use ternlet_kernels::layout::TernaryLayout;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::format::Role;
 use ternlet_runtime::{
-    Config, Console, ConsoleError, ConsoleOptions, ForwardError, LogitsHash, Model, PlanOptions, Row,
-    Sampler, SamplerOptions, Serial, Session,
+    Config, Console, ConsoleError, ConsoleOptions, ForwardError, LogitsHash, Model, OutputHash, PlanOptions,
+    Row, Sampler, SamplerOptions, Serial, Session,
 };
 use ternlet_tests::{aligned_arena, open_session, packed_synth, variants, with_synth};
 
@@ -97,7 +97,7 @@ fn each_kind_of_model_refuses_what_the_other_gives() {
             assert_eq!(session.transformer().embeddings(&[row]), Err(ForwardError::NoEmbedding));
             session.prefill(&IDS, |_| true).expect("logits");
             let sampler = Sampler::new(SamplerOptions::GREEDY).expect("in range");
-            assert!(session.sample(&sampler, &mut LogitsHash::new()) < 77);
+            assert!(session.sample(&sampler, &mut OutputHash::new()) < 77);
         });
     });
 }

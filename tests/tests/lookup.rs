@@ -6,7 +6,7 @@ use ternlet::pack::HeadForm;
 use ternlet::pack::synth::Synth;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
-    DecodeCounts, ForwardError, LOOKUP_ROWS, LogitsHash, LookupError, Model, ModelFile, PlanOptions, Sampler,
+    DecodeCounts, ForwardError, LOOKUP_ROWS, LookupError, Model, ModelFile, OutputHash, PlanOptions, Sampler,
     SamplerOptions, Serial, Session, Specials, Tokenizer,
 };
 use ternlet_tests::{open_session, shipped_model, variants, with_synth};
@@ -16,6 +16,7 @@ const PLAN: PlanOptions = PlanOptions {
     context: 160,
     max_batch: 32,
     max_logit_rows: LOOKUP_ROWS,
+    max_top_k: 0,
     n_slots: 1,
     n_workers: 1,
     kv: ternlet_runtime::KvType::F16,
@@ -32,7 +33,7 @@ struct Decoded {
 /// Continues `prompt` until the context is full or `n_tokens` are drawn.
 fn decode(session: &mut Session<'_>, prompt: &[u32], sampler: SamplerOptions, n_tokens: usize) -> Decoded {
     let sampler = Sampler::new(sampler).expect("options in range");
-    let mut hash = LogitsHash::new();
+    let mut hash = OutputHash::new();
     let mut ids = Vec::new();
     session.truncate(0);
     session.prefill(prompt, |_| true).expect("the prompt fits");
@@ -48,7 +49,7 @@ fn decode(session: &mut Session<'_>, prompt: &[u32], sampler: SamplerOptions, n_
         session.append(id).expect("the context has room");
         assert_eq!(session.cached_ids()[prompt.len()..], ids);
     }
-    Decoded { ids, logits_hash: hash.finish() }
+    Decoded { ids, logits_hash: hash.logits_hash().expect("all logits") }
 }
 
 /// Decodes with and without look-up; returns what look-up counted.
@@ -182,7 +183,7 @@ fn what_was_guessed_and_not_appended_is_forgotten() {
         let continued = |lookup: bool, meddle: fn(&mut Session<'_>)| {
             open_session(model, Kernels::best(CpuFeatures::detect()), &Serial, &PLAN, |mut session| {
                 session.set_lookup(lookup).unwrap();
-                let mut hash = LogitsHash::new();
+                let mut hash = OutputHash::new();
                 session.prefill(&ids, |_| true).unwrap();
                 for _ in 0..5 {
                     let id = session.sample(&sampler, &mut hash);
@@ -190,7 +191,7 @@ fn what_was_guessed_and_not_appended_is_forgotten() {
                     meddle(&mut session);
                 }
                 session.sample(&sampler, &mut hash);
-                (session.cached_ids().to_vec(), hash.finish())
+                (session.cached_ids().to_vec(), hash.logits_hash().expect("all logits"))
             })
         };
         let meddling: [fn(&mut Session<'_>); 5] = [

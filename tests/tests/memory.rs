@@ -9,7 +9,7 @@ use ternlet::pack::HeadForm;
 use ternlet::pack::synth::Synth;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
-    ArenaError, KvType, LOOKUP_ROWS, LogitsHash, MemoryPlan, Model, ModelFile, PlanError, PlanOptions,
+    ArenaError, KvType, LOOKUP_ROWS, MemoryPlan, Model, ModelFile, OutputHash, PlanError, PlanOptions,
     Sampler, SamplerOptions, Serial, Session, SessionError,
 };
 use ternlet_tests::{aligned_arena, open_session, shipped_model, variants, with_synth};
@@ -108,7 +108,7 @@ fn an_open_session_never_touches_the_heap() {
         let mut session = Session::new(model.clone(), kernels, &Serial, &plan, arena).unwrap();
         let options = SamplerOptions { temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 };
         let sampler = Sampler::new(options).unwrap();
-        let mut hash = LogitsHash::new();
+        let mut hash = OutputHash::new();
         ARMED.set(true);
         session.prefill(&[0, 5, 6, 7, 8], |_| true).unwrap();
         for n_done in 0..40 {

@@ -7,12 +7,12 @@ use ternlet::pack::{HeadForm, Source, i2_rows};
 use ternlet_kernels::layout::i2;
 use ternlet_runtime::format::{Layout, Schedule, TensorKind};
 use ternlet_runtime::{Model, Table};
-use ternlet_tests::{layout_mixes, variants, with_synth, with_synth_in};
+use ternlet_tests::{i8_rows, layout_mixes, variants, with_synth, with_synth_in};
 
 #[test]
 fn every_variant_reads_back_as_it_was_packed() {
     for config in variants() {
-        for head in [HeadForm::Source, HeadForm::Int8] {
+        for head in [HeadForm::Source, HeadForm::Int8Whole, HeadForm::Int8] {
             let source = Synth::new(config.clone(), 3);
             with_synth(&source, head, |model| {
                 model.verify_payload().expect("no damage");
@@ -47,7 +47,7 @@ fn every_mix_of_layouts_reads_back_as_it_was_packed() {
 /// Every tensor of every layer, byte for byte, through the accessor that the transformer uses.
 fn check_layers(model: &Model<'_>, source: &Synth) {
     let config = source.config();
-    let schedule: Vec<_> = Schedule::new(config, false, false).iter().collect();
+    let schedule: Vec<_> = Schedule::of_floats(config).iter().collect();
     for layer in 0..config.n_layers as usize {
         let of_layer =
             |kind| schedule.iter().filter(move |t| usize::from(t.layer) == layer && t.kind == kind);
@@ -94,7 +94,7 @@ fn check_layers(model: &Model<'_>, source: &Synth) {
 /// The embedding and head: exact as stored, or within half a step of it.
 fn check_tables(model: &Model<'_>, source: &Synth, head: HeadForm) {
     let (tied, has_head) = (source.config().tied_embedding, source.config().pooling.is_none());
-    let tables = Schedule::new(source.config(), false, false);
+    let tables = Schedule::of_floats(source.config());
     let found = [model.token_embedding(), model.lm_head()];
     for (tensor, found) in tables.iter().filter(|t| t.kind == TensorKind::Table).zip(found) {
         assert_eq!(source.table_layout(&tensor).expect("a table"), Layout::Bf16);
@@ -106,8 +106,8 @@ fn check_tables(model: &Model<'_>, source: &Synth, head: HeadForm) {
         source.table_rows(&tensor, &mut visit).expect("rows");
         match found {
             Table::Bf16(found) => assert_eq!(found, stored),
-            Table::I8 { rows, row_scale } => {
-                assert_eq!(head, HeadForm::Int8);
+            Table::I8 { .. } | Table::I8Split(_) => {
+                let (rows, row_scale) = i8_rows(&found, 72);
                 for (index, (&code, &bits)) in rows.iter().zip(&stored).enumerate() {
                     let scale = row_scale[index / 72];
                     let weight = f32::from_bits(u32::from(bits) << 16);
@@ -118,13 +118,14 @@ fn check_tables(model: &Model<'_>, source: &Synth, head: HeadForm) {
             other => panic!("another layout: {other:?}"),
         }
     }
-    let is_i8 = |table| matches!(table, Table::I8 { .. });
-    assert_eq!(is_i8(model.lm_head()), head == HeadForm::Int8 && has_head);
-    assert_eq!(
-        is_i8(model.token_embedding()),
-        head == HeadForm::Int8 && tied && has_head,
-        "an embedding that is no head stays as stored"
-    );
+    let form = |table| match table {
+        Table::I8 { .. } => HeadForm::Int8Whole,
+        Table::I8Split(_) => HeadForm::Int8,
+        _ => HeadForm::Source,
+    };
+    assert_eq!(form(model.lm_head()), if has_head { head } else { HeadForm::Source });
+    let expected = if tied && has_head { head } else { HeadForm::Source };
+    assert_eq!(form(model.token_embedding()), expected, "an embedding that is no head stays as stored");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn gguf_files_hold_the_matrices_of_the_packed_file() {
         let gguf = Gguf::read(file, "synth", &ImportOptions::default()).unwrap();
         assert_eq!(gguf.config().hidden_act, HiddenAct::Relu2, "{name}");
         assert_eq!(Config { name: source.config().name.clone(), ..gguf.config().clone() }, *source.config());
-        for tensor in Schedule::new(source.config(), false, false).iter() {
+        for tensor in Schedule::of_floats(source.config()).iter() {
             let row_bytes = usize::try_from(tensor.k.div_ceil(64) * 16).unwrap();
             match tensor.kind {
                 TensorKind::Ternary => {
@@ -78,7 +78,7 @@ fn gguf_files_hold_the_matrices_of_the_packed_file() {
                 TensorKind::Vector => {
                     assert_eq!(source.vector(&tensor).unwrap(), gguf.vector(&tensor).unwrap(), "{name}");
                 }
-                TensorKind::Table => {
+                TensorKind::Table | TensorKind::LowPlane => {
                     let tolerance = if embedding == EmbeddingBlocks::F16 { 1e-6 } else { 0.6 / 31.0 };
                     assert_tables_agree(&source, &gguf, tensor, tolerance, name);
                 }
@@ -149,6 +149,7 @@ fn the_top_logit_stands_out_as_far_as_asked() {
                 context: 64,
                 max_batch: 1,
                 max_logit_rows: 1,
+                max_top_k: 0,
                 n_slots: 1,
                 n_workers: 1,
                 kv: KvType::F16,
@@ -177,7 +178,7 @@ fn gates_close_for_other_neurons_with_every_token() {
     // terms. Here each gate row must hold the shift, and nothing may add to its inputs.
     let knobs = Knobs { gate_zeros: Some(0.8), ..Knobs::default() };
     let shifted = Synth::new(small(), 2).with_knobs(knobs).unwrap();
-    for tensor in Schedule::new(&small(), false, false).iter().filter(|t| t.kind == TensorKind::Ternary) {
+    for tensor in Schedule::of_floats(&small()).iter().filter(|t| t.kind == TensorKind::Ternary) {
         let row_bytes = usize::try_from(tensor.k.div_ceil(64) * 16).unwrap();
         let mut a = vec![0; row_bytes];
         for row in [0, 63, 64, 100] {

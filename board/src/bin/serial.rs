@@ -62,7 +62,8 @@ fn run(options: &Options) -> Result<(), String> {
         })?;
     }
     let context = options.ctx.unwrap_or_else(|| model.config().max_seq_len.min(DEFAULT_CONTEXT));
-    let plan_options = PlanOptions { context, n_workers: n_threads, ..PlanOptions::default() };
+    let max_top_k = model.usual_top_k();
+    let plan_options = PlanOptions { context, max_top_k, n_workers: n_threads, ..PlanOptions::default() };
     let plan = MemoryPlan::new(model.config(), &plan_options)
         .map_err(|error| format!("{name}: {error}\n  choose another --ctx"))?;
     let mut memory = Vec::new();

@@ -96,7 +96,9 @@ fn verify(model: &Model<'_>) -> Result<(), LoadError> {
 /// The asked-for context; else the default, halved until the arena fits into `have` bytes.
 fn plan(model: &Model<'_>, context: Option<u32>, have: usize) -> Result<MemoryPlan, PlanError> {
     let config = model.config();
-    let plan = |context| MemoryPlan::new(config, &PlanOptions { context, ..PlanOptions::default() });
+    let max_top_k = model.usual_top_k();
+    let plan =
+        |context| MemoryPlan::new(config, &PlanOptions { context, max_top_k, ..PlanOptions::default() });
     if let Some(context) = context {
         return plan(context);
     }

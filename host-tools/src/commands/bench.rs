@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use ternlet_runtime::{LogitsHash, Sampler, SamplerOptions, Session};
+use ternlet_runtime::{OutputHash, Sampler, SamplerOptions, Session};
 
 use crate::error::Error;
-use crate::open::{Gives, LookupFlag, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, HeadFlags, LookupFlag, Needs, RunFlags, display_name, with_session};
 use crate::output::out;
 use crate::progress;
 
@@ -28,6 +28,8 @@ pub(crate) struct BenchArgs {
     json: bool,
     #[command(flatten)]
     lookup: LookupFlag,
+    #[command(flatten)]
+    head: HeadFlags,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -50,8 +52,12 @@ struct Report {
     peak_memory_bytes: u64,
     /// The session's planned memory.
     arena_bytes: u64,
-    /// Of every position that chose a token.
-    logits_hash: String,
+    /// The share of the head's rows that decoding read whole.
+    head_rows_completed: f64,
+    /// Of every position that chose a token; null where a split head left logits out.
+    logits_hash: Option<String>,
+    /// Of the tokens that were chosen.
+    ids_hash: String,
     prompt_tokens: u32,
     n_tokens: u32,
     threads: u32,
@@ -70,6 +76,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
         max_batch: 32,
         max_logit_rows: args.lookup.logit_rows(),
         max_prompt_bytes: 0,
+        head: args.head.head,
     };
     let report = with_session(path, &args.run, needs, |mut session| {
         args.lookup.apply(&mut session)?;
@@ -87,7 +94,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
          ms per token     p50 {:.2}, p95 {:.2}, p99 {:.2}\n\
          weights read     {:.1} MB per token, {:.2} GB/s\n\
          memory           {:.1} MB (arena {:.1} MB)\n\
-         logits_hash      {}\n",
+         head rows        {:.2} % read whole\n\
+         {}",
         report.model,
         report.backend,
         report.threads,
@@ -104,7 +112,11 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
         report.gb_per_s,
         mega(report.peak_memory_bytes),
         mega(report.arena_bytes),
-        report.logits_hash,
+        100.0 * report.head_rows_completed,
+        match &report.logits_hash {
+            Some(hash) => format!("logits_hash      {hash}\nids_hash         {}\n", report.ids_hash),
+            None => format!("ids_hash         {}\n", report.ids_hash),
+        },
     ))
 }
 
@@ -123,6 +135,8 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
     session.prefill(&ids[..1], |_| true)?;
     session.truncate(0);
 
+    let sampler = Sampler::new(SamplerOptions::GREEDY).expect("greedy options are in range");
+    session.prepare_for(&sampler);
     let start = Instant::now();
     session.prefill(&ids, |done| {
         bar.set_position(done as u64);
@@ -130,8 +144,8 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
     })?;
     let prefill_s = start.elapsed().as_secs_f64();
 
-    let sampler = Sampler::new(SamplerOptions::GREEDY).expect("greedy options are in range");
-    let mut hash = LogitsHash::new();
+    let head_before = session.head_work();
+    let mut hash = OutputHash::new();
     let mut token_ms = Vec::new();
     for _ in 0..args.n_tokens {
         let start = Instant::now();
@@ -147,7 +161,9 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
     token_ms.sort_by(f64::total_cmp);
     let percentile = |p: usize| token_ms[(token_ms.len() - 1) * p / 100];
     let model = session.model();
-    let weight_bytes_per_token = model.weight_bytes_per_token();
+    let head = session.head_work().since(&head_before);
+    let completed_bytes = head.n_completed * model.head_row_bytes() / u64::from(args.n_tokens);
+    let weight_bytes_per_token = model.weight_bytes_per_token() + completed_bytes;
     let tokens_per_pass = session.decode_counts().tokens_per_pass();
     let options = session.plan().options();
     Ok(Report {
@@ -161,7 +177,9 @@ fn measure(session: &mut Session<'_>, args: &BenchArgs) -> Result<Report, ternle
         tokens_per_pass,
         peak_memory_bytes: peak_resident_bytes().unwrap_or(model.file_bytes() + session.used_bytes() as u64),
         arena_bytes: session.used_bytes() as u64,
-        logits_hash: format!("{:016x}", hash.finish()),
+        head_rows_completed: head.share(),
+        logits_hash: hash.logits_hash().map(|hash| format!("{hash:016x}")),
+        ids_hash: format!("{:016x}", hash.ids_hash()),
         prompt_tokens: args.prompt_tokens,
         n_tokens: args.n_tokens,
         threads: options.n_workers,

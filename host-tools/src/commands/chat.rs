@@ -9,7 +9,7 @@ use embedded_io::{ErrorType, Write};
 use ternlet_runtime::{Console, ConsoleOptions, Terminal};
 
 use crate::error::Error;
-use crate::open::{Gives, LookupFlag, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, HeadFlags, LookupFlag, Needs, RunFlags, display_name, with_session};
 use crate::sampling::SamplingFlags;
 
 /// Flags of `chat`.
@@ -34,6 +34,8 @@ pub(crate) struct ChatFlags {
     sampling: SamplingFlags,
     #[command(flatten)]
     lookup: LookupFlag,
+    #[command(flatten)]
+    head: HeadFlags,
     #[command(flatten)]
     run: RunFlags,
 }
@@ -75,6 +77,7 @@ pub(crate) fn converse(path: Option<&Path>, flags: &ChatFlags) -> Result<(), Err
         max_batch: 32,
         max_logit_rows: flags.lookup.logit_rows(),
         max_prompt_bytes: MAX_PROMPT_BYTES,
+        head: flags.head.head,
     };
     with_session(path, &flags.run, needs, |mut session| {
         flags.lookup.apply(&mut session)?;

@@ -12,7 +12,7 @@ use ternlet_runtime::{Session, Specials, Tokenizer};
 
 use crate::error::Error;
 use crate::ids::{IdsNeeded, read_ids};
-use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, HeadPath, Needs, RunFlags, display_name, with_session};
 use crate::output::{note, out};
 use crate::text::{encode, tokenizer_of};
 
@@ -57,6 +57,7 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<(), Error> {
         max_batch: 32,
         max_logit_rows: 1,
         max_prompt_bytes: 0,
+        head: HeadPath::Full,
     };
     with_session(path, &args.run, needs, |mut session| {
         if let Some(ids) = &ids {

@@ -95,16 +95,30 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Error> {
 impl Report {
     fn new(model: &Model<'_>, context: Option<u32>) -> Result<Self, Error> {
         let config = model.config();
-        let options = usual_session(config, context);
+        let options = usual_session(config, context, model.usual_top_k());
         let context = options.context;
         let plan = MemoryPlan::new(config, &options).map_err(|e| Error::new("--ctx", e))?;
         let session_bytes = plan.bytes() as u64;
         let elements = |entry: &TensorEntry| entry.n * entry.k;
         let (ternary, other): (Vec<_>, Vec<_>) = model.tensors().partition(|entry| entry.layout.is_ternary());
         let ternary_parameters: u64 = ternary.iter().map(elements).sum();
-        // Frequencies and row scales are derived from other figures: no parameters, but bytes.
+        // Frequencies, row scales and bounds are derived from other figures, and the low plane is a part of what the high
+        // plane counts: no parameters, but bytes.
         let is_parameter = |entry: &&TensorEntry| {
-            !matches!(entry.role, Role::RopeInvFreq | Role::TokenEmbeddingScale | Role::LmHeadScale)
+            use Role::{
+                LmHeadBound, LmHeadLow, LmHeadScale, RopeInvFreq, TokenEmbeddingBound, TokenEmbeddingLow,
+                TokenEmbeddingScale,
+            };
+            !matches!(
+                entry.role,
+                RopeInvFreq
+                    | TokenEmbeddingScale
+                    | TokenEmbeddingBound
+                    | TokenEmbeddingLow
+                    | LmHeadScale
+                    | LmHeadBound
+                    | LmHeadLow
+            )
         };
         let parameters = ternary_parameters + other.iter().filter(is_parameter).map(elements).sum::<u64>();
         let bytes = |entries: &[TensorEntry]| entries.iter().map(|entry| entry.length).sum::<u64>();

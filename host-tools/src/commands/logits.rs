@@ -10,7 +10,7 @@ use ternlet_runtime::{LogitsHash, Row, Session, argmax};
 use crate::error::Error;
 use crate::ids::{IdsNeeded, read_ids};
 use crate::npy::NpyWriter;
-use crate::open::{Gives, Needs, RunFlags, with_session};
+use crate::open::{Gives, HeadPath, Needs, RunFlags, with_session};
 use crate::output::out;
 
 /// Flags of `logits`.
@@ -78,6 +78,7 @@ pub(crate) fn run(args: &LogitsArgs) -> Result<(), Error> {
         max_batch,
         max_logit_rows: max_batch,
         max_prompt_bytes: 0,
+        head: HeadPath::Full,
     };
     with_session(Some(&args.file), &args.run, needs, |mut session| {
         let hash = write_logits(&mut session, &ids, max_batch as usize, args)?;

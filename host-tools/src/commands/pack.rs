@@ -24,8 +24,11 @@ use crate::source::fetch;
 pub(crate) enum HeadFlag {
     /// As the checkpoint has it (bf16, f16 or f32): exact.
     Source,
-    /// One byte a weight, one scale a row; includes a tied embedding.
+    /// One byte a weight, one scale a row; includes a tied embedding. In two planes: greedy and top-k sampling read
+    /// five eighths of it.
     Int8,
+    /// The same in one plane.
+    Int8Whole,
 }
 
 impl From<HeadFlag> for HeadForm {
@@ -33,6 +36,7 @@ impl From<HeadFlag> for HeadForm {
         match head {
             HeadFlag::Source => Self::Source,
             HeadFlag::Int8 => Self::Int8,
+            HeadFlag::Int8Whole => Self::Int8Whole,
         }
     }
 }

@@ -10,7 +10,7 @@ use ternlet_runtime::Row;
 use crate::error::Error;
 use crate::ids::{IdsNeeded, read_ids};
 use crate::npy::NpyWriter;
-use crate::open::{Gives, Needs, RunFlags, with_session};
+use crate::open::{Gives, HeadPath, Needs, RunFlags, with_session};
 use crate::output::out;
 use crate::progress;
 
@@ -41,8 +41,14 @@ pub(crate) fn run(args: &PerplexityArgs) -> Result<(), Error> {
     let needed = IdsNeeded { min: 2, n_more: 0 };
     let ids = read_ids(&args.ids_file, &args.file, needed)?;
     let context = Some(u32::try_from(ids.len()).unwrap_or(u32::MAX));
-    let needs =
-        Needs { gives: Gives::Logits, context, max_batch: BATCH, max_logit_rows: BATCH, max_prompt_bytes: 0 };
+    let needs = Needs {
+        gives: Gives::Logits,
+        context,
+        max_batch: BATCH,
+        max_logit_rows: BATCH,
+        max_prompt_bytes: 0,
+        head: HeadPath::Full,
+    };
     let nll = with_session(Some(&args.file), &args.run, needs, |mut session| {
         let vocab_size = session.model().config().vocab_size as usize;
         let bar = progress::bar(ids.len() as u64, "tokens");

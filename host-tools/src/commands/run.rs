@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use ternlet_runtime::{LogitsHash, Sampler, Session, StreamDecoder};
+use ternlet_runtime::{OutputHash, Sampler, Session, StreamDecoder};
 
 use crate::error::Error;
-use crate::open::{Gives, LookupFlag, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, HeadFlags, LookupFlag, Needs, RunFlags, display_name, with_session};
 use crate::output::{note, out};
 use crate::prompt_cache::PromptCache;
 use crate::sampling::SamplingFlags;
@@ -36,6 +36,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     lookup: LookupFlag,
     #[command(flatten)]
+    head: HeadFlags,
+    #[command(flatten)]
     run: RunFlags,
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
         max_batch: 32,
         max_logit_rows: args.lookup.logit_rows(),
         max_prompt_bytes: 0,
+        head: args.head.head,
     };
     with_session(path, &args.run, needs, |mut session| {
         args.lookup.apply(&mut session)?;
@@ -74,6 +77,7 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
     let tokenizer = session.model().tokenizer().ok_or_else(|| Error::new(&name, "no tokenizer"))?;
     let mut cache =
         args.prompt_cache.as_deref().map(|path| PromptCache::new(path, &args.file)).transpose()?;
+    session.prepare_for(&sampler);
     let start = Instant::now();
     let n_restored = cache.as_mut().map_or(Ok(0), |cache| cache.restore(session, ids))?;
     let pending = &ids[n_restored as usize..];
@@ -85,7 +89,7 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
     }
 
     let start = Instant::now();
-    let mut hash = LogitsHash::new();
+    let mut hash = OutputHash::new();
     let mut decoder = StreamDecoder::new(&tokenizer);
     let mut n_decoded = 0u32;
     loop {
@@ -115,13 +119,12 @@ fn generate(session: &mut Session<'_>, ids: &[u32], args: &RunArgs) -> Result<()
         "{restored}{} prompt tokens at {prefill_tok_per_s:.1} tok/s, first token after {first_logits_s:.3} s, \
          {n_decoded} tokens at {:.1} tok/s, {:.2} tokens per pass, {}, \
          {} threads, \
-         logits_hash {:016x}",
+         {hash}",
         pending.len(),
         f64::from(n_decoded) / start.elapsed().as_secs_f64(),
         session.decode_counts().tokens_per_pass(),
         session.kernels().name(),
         session.plan().options().n_workers,
-        hash.finish(),
     ));
     Ok(())
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use ternlet_runtime::SelfTestError;
 
 use crate::error::Error;
-use crate::open::{Gives, Needs, RunFlags, display_name, with_session};
+use crate::open::{Gives, HeadPath, Needs, RunFlags, display_name, with_session};
 use crate::output::out;
 
 /// Flags of `selftest`.
@@ -22,8 +22,14 @@ pub(crate) struct SelftestArgs {
 /// Runs the command.
 pub(crate) fn run(args: &SelftestArgs) -> Result<(), Error> {
     let path = args.file.as_deref();
-    let needs =
-        Needs { gives: Gives::Either, context: None, max_batch: 1, max_logit_rows: 1, max_prompt_bytes: 0 };
+    let needs = Needs {
+        gives: Gives::Either,
+        context: None,
+        max_batch: 1,
+        max_logit_rows: 1,
+        max_prompt_bytes: 0,
+        head: HeadPath::Full,
+    };
     with_session(path, &args.run, needs, |mut session| {
         let start = Instant::now();
         let report = session.self_test().map_err(|e| {

@@ -147,12 +147,12 @@ struct Placed {
 fn tensors(config: &Config, kind: GgufKind, embedding: EmbeddingBlocks) -> Result<Vec<Placed>, Error> {
     let mut placed: Vec<Placed> = Vec::new();
     let mut offset = 0;
-    for tensor in Schedule::new(config, false, false).iter() {
+    for tensor in Schedule::of_floats(config).iter() {
         let Some(stem) = tensor_stem(&tensor) else { continue };
         let blocks = match (tensor.kind, kind, embedding) {
             (TensorKind::Vector, ..) => Blocks::F32,
-            (TensorKind::Table, _, EmbeddingBlocks::F16) => Blocks::F16,
-            (TensorKind::Table, _, EmbeddingBlocks::Q6K) => Blocks::Q6K,
+            (TensorKind::Table | TensorKind::LowPlane, _, EmbeddingBlocks::F16) => Blocks::F16,
+            (TensorKind::Table | TensorKind::LowPlane, _, EmbeddingBlocks::Q6K) => Blocks::Q6K,
             (TensorKind::Ternary, GgufKind::I2S, _) => Blocks::I2S,
             (TensorKind::Ternary, GgufKind::Tq2_0, _) => Blocks::Tq2_0,
         };
@@ -263,7 +263,7 @@ fn write_tensor(
             bytes.extend(source.vector(tensor)?.iter().flat_map(|value| value.to_le_bytes()));
             put(&bytes)
         }
-        TensorKind::Table => {
+        TensorKind::Table | TensorKind::LowPlane => {
             let stored = source.table_layout(tensor)?;
             source.table_rows(tensor, &mut |row| {
                 let values = widened(stored, row);

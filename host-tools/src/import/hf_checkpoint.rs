@@ -40,7 +40,7 @@ impl HfCheckpoint {
         let hf = HfConfig::read(&directory.join("config.json"), name)?;
         let opened = Self { checkpoint: Checkpoint::open(directory)?, hf };
         let mut used = BTreeSet::new();
-        for tensor in Schedule::new(opened.config(), false, false).iter() {
+        for tensor in Schedule::of_floats(opened.config()).iter() {
             opened.check(&tensor, &mut used)?;
         }
         opened.refuse_left_over(&used)?;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use ternlet_runtime::Config;
-use ternlet_runtime::format::{CHUNK_BYTES, ExpectedTensor, Layout, Role, Schedule, TensorKind};
+use ternlet_runtime::format::{CHUNK_BYTES, ExpectedTensor, Layout, Role, Schedule, TableForm, TensorKind};
 
-use super::i8_table::I8Rows;
+use super::i8_table::{Derived, I8Rows};
 use super::layouts::{Layouts, Target};
 use super::self_test;
 use super::source::Source;
@@ -21,16 +21,29 @@ use crate::output_file::OutputFile;
 pub enum HeadForm {
     /// As the source has it: the exact one.
     Source,
-    /// One byte a weight and one scale a row: half of bf16's bytes, with a measured loss.
+    /// One byte a weight and one scale a row: half of bf16's bytes, with a measured loss. In two planes, of which choosing
+    /// a token reads the first and few rows of the second.
     Int8,
+    /// The same bytes in one plane: less work where every token needs all logits.
+    Int8Whole,
 }
 
 impl HeadForm {
-    /// Whether the table `role` is stored in one byte a weight.
-    fn is_i8(self, config: &Config, role: Role) -> bool {
+    /// How the table `role` is stored.
+    fn of_table(self, config: &Config, role: Role) -> TableForm {
         let embedding_is_head = config.tied_embedding && config.pooling.is_none();
         let is_head = role == Role::LmHead || (role == Role::TokenEmbedding && embedding_is_head);
-        self == Self::Int8 && is_head
+        match self {
+            Self::Int8 if is_head => TableForm::I8Split,
+            Self::Int8Whole if is_head => TableForm::I8,
+            _ => TableForm::Float,
+        }
+    }
+
+    /// The tensors of a model of `config`.
+    fn schedule(self, config: &Config) -> Schedule {
+        let form = |role| self.of_table(config, role);
+        Schedule::new(config, form(Role::TokenEmbedding), form(Role::LmHead))
     }
 }
 
@@ -40,8 +53,6 @@ impl HeadForm {
 /// # Errors
 /// A model of 2^63 bytes or more.
 pub fn file_bytes(config: &Config, stored: Layout, head: HeadForm) -> Result<u64, Error> {
-    let is_i8 = |role| head.is_i8(config, role);
-    let schedule = Schedule::new(config, is_i8(Role::TokenEmbedding), is_i8(Role::LmHead));
     let front = Front {
         config: config.clone(),
         tokenizer: None,
@@ -50,8 +61,17 @@ pub fn file_bytes(config: &Config, stored: Layout, head: HeadForm) -> Result<u64
         system: None,
     };
     let layouts = Layouts::for_target(Target::Any, config.hidden_act);
-    let table_layout = |tensor: &ExpectedTensor| if is_i8(tensor.role) { Layout::I8 } else { stored };
-    writer::file_bytes(&front, &schedule, &layouts, table_layout)
+    let layout = |tensor: &ExpectedTensor| table_layout(head.of_table(config, tensor.role), stored);
+    writer::file_bytes(&front, &head.schedule(config), &layouts, layout)
+}
+
+/// The layout of a table of `form` that comes in the layout `stored`.
+const fn table_layout(form: TableForm, stored: Layout) -> Layout {
+    match form {
+        TableForm::Float => stored,
+        TableForm::I8 => Layout::I8,
+        TableForm::I8Split => Layout::I8Split,
+    }
 }
 
 /// What to pack and how.
@@ -90,16 +110,15 @@ impl<'a> PackRequest<'a> {
 pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64, Error> {
     let source = request.source;
     let config = source.config();
-    let as_stored = Schedule::new(config, false, false);
-    let is_i8 = |role| request.head.is_i8(config, role);
+    let as_stored = Schedule::of_floats(config);
+    let form = |role| request.head.of_table(config, role);
     for tensor in as_stored.iter().filter(|tensor| tensor.kind == TensorKind::Table) {
         source.table_layout(&tensor)?;
     }
-    let table_layout = |tensor: &ExpectedTensor| match is_i8(tensor.role) {
-        true => Layout::I8,
-        false => source.table_layout(tensor).unwrap_or(Layout::F32),
+    let layout = |tensor: &ExpectedTensor| {
+        table_layout(form(tensor.role), source.table_layout(tensor).unwrap_or(Layout::F32))
     };
-    let schedule = Schedule::new(config, is_i8(Role::TokenEmbedding), is_i8(Role::LmHead));
+    let schedule = request.head.schedule(config);
     let output = OutputFile::create(request.target)?;
     let system = match request.system {
         Some(text) => Some(SystemHead::new(config, &request.tokenizer, &request.chat_template, text)?),
@@ -112,11 +131,11 @@ pub fn pack(request: PackRequest<'_>, progress: &dyn Fn(u64, u64)) -> Result<u64
         self_test_ids: self_test::ids(config),
         system: system.clone(),
     };
-    let mut writer = ModelWriter::new(&output, front, &schedule, &request.layouts, table_layout)?;
+    let mut writer = ModelWriter::new(&output, front, &schedule, &request.layouts, layout)?;
     let ternary: Vec<ExpectedTensor> =
         schedule.iter().filter(|tensor| tensor.kind == TensorKind::Ternary).collect();
     with_ternary_ahead(source, &ternary, &request.layouts, |ahead| {
-        write_payload(&mut writer, source, &schedule, is_i8, ahead, progress)
+        write_payload(&mut writer, source, &schedule, form, ahead, progress)
     })?;
     // The file gets its front when all is known: until then it is no model, whatever ends this process.
     let trial = writer.front(0)?;
@@ -135,12 +154,12 @@ fn write_payload(
     writer: &mut ModelWriter<'_>,
     source: &dyn Source,
     schedule: &Schedule,
-    is_i8: impl Fn(Role) -> bool,
+    form: impl Fn(Role) -> TableForm,
     mut ahead: TernaryAhead,
     progress: &dyn Fn(u64, u64),
 ) -> Result<(), Error> {
     let total = writer.payload_bytes();
-    let mut row_scales = Vec::new();
+    let mut derived = Derived::default();
     for tensor in schedule.iter() {
         match tensor.kind {
             TensorKind::Ternary => {
@@ -151,14 +170,14 @@ fn write_payload(
                     progress(writer.position(), total);
                 }
             }
-            TensorKind::Table if is_i8(tensor.role) => {
-                let mut rows = I8Rows::new(source.table_layout(&tensor)?);
+            TensorKind::Table if form(tensor.role) != TableForm::Float => {
+                let mut rows = I8Rows::new(source.table_layout(&tensor)?, form(tensor.role));
                 writer.begin(1.0)?;
                 source.table_rows(&tensor, &mut |row| {
                     progress(writer.position(), total);
                     writer.write(rows.quantise(row))
                 })?;
-                row_scales = rows.into_scales();
+                derived = rows.into_derived();
                 source.release(&tensor);
             }
             TensorKind::Table => {
@@ -169,9 +188,17 @@ fn write_payload(
                 })?;
                 source.release(&tensor);
             }
+            TensorKind::LowPlane => {
+                writer.begin(1.0)?;
+                for bytes in std::mem::take(&mut derived.low).chunks(CHUNK_BYTES) {
+                    writer.write(bytes)?;
+                    progress(writer.position(), total);
+                }
+            }
             TensorKind::Vector => {
                 let values = match tensor.role {
-                    Role::TokenEmbeddingScale | Role::LmHeadScale => std::mem::take(&mut row_scales),
+                    Role::TokenEmbeddingScale | Role::LmHeadScale => std::mem::take(&mut derived.scales),
+                    Role::TokenEmbeddingBound | Role::LmHeadBound => std::mem::take(&mut derived.bounds),
                     _ => source.vector(&tensor)?,
                 };
                 writer.begin(1.0)?;

@@ -49,8 +49,17 @@ pub(super) fn with_trial<R>(
     let model = Model::parse(file.bytes()).map_err(|e| failed(&e))?;
     let n_workers = available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
     let kv = KvType::F16;
-    let options =
-        PlanOptions { context, max_batch, max_logit_rows, n_slots: 1, n_workers, kv, max_prompt_bytes: 0 };
+    let (max_top_k, n_slots, max_prompt_bytes) = (0, 1, 0);
+    let options = PlanOptions {
+        context,
+        max_batch,
+        max_logit_rows,
+        max_top_k,
+        n_slots,
+        n_workers,
+        kv,
+        max_prompt_bytes,
+    };
     let plan = MemoryPlan::new(model.config(), &options).map_err(|e| failed(&e))?;
     let mut memory = vec![0; plan.bytes() + ARENA_ALIGN];
     let offset = memory.as_ptr().align_offset(ARENA_ALIGN);

@@ -210,6 +210,7 @@ fn place(
             TensorKind::Ternary => layouts.of(tensor.role, front.config.hidden_act).stored(),
             TensorKind::Vector => (Layout::F32, Order::RowMajor),
             TensorKind::Table => (table_layout(&tensor), Order::RowMajor),
+            TensorKind::LowPlane => (Layout::I8Low, Order::RowMajor),
         };
         let entry = TensorEntry::place(&tensor, layout, order, 1.0, end).ok_or_else(too_large)?;
         end = entry.offset + entry.length;

@@ -141,7 +141,7 @@ fn a_system_message_that_is_too_long_changes_nothing() {
 fn commands_through_a_pipe_leave_stdout_to_the_answers() {
     let output = prompt(&[], b"/help\n/set temperature 0\n/stats\n/selftest\n/reset\n");
     let errors = refusal(&output, 0);
-    for expected in ["/set temperature", "logits_hash: ", "selftest: PASS", "the conversation is forgotten"] {
+    for expected in ["/set temperature", "ids_hash: ", "selftest: PASS", "the conversation is forgotten"] {
         assert!(errors.contains(expected), "expected {expected:?}, found:\n{errors}");
     }
 }

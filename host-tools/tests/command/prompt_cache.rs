@@ -15,7 +15,7 @@ fn run_with(cache: &str, flags: &[&str]) -> Output {
 fn figures(output: &Output) -> (Vec<u8>, String, String) {
     let figures = String::from_utf8(output.stderr.clone()).expect("figures in UTF-8");
     assert_eq!(output.status.code(), Some(0), "{figures}");
-    let hash = figures.split("logits_hash ").nth(1).expect("a hash").to_owned();
+    let hash = figures.split("_hash ").nth(1).expect("a hash").to_owned();
     (output.stdout.clone(), hash, figures)
 }
 

@@ -16,7 +16,7 @@ fn a_prompt_is_continued_and_the_figures_go_to_stderr() {
     assert_eq!(output.status.code(), Some(0), "{figures}");
     assert_eq!(output.stdout.last(), Some(&b'\n'));
     assert!(output.stdout.len() > 1);
-    assert!(figures.contains("logits_hash ") && figures.contains("4 tokens at "), "{figures}");
+    assert!(figures.contains("ids_hash ") && figures.contains("4 tokens at "), "{figures}");
 }
 
 #[test]
@@ -46,11 +46,15 @@ fn look_up_leaves_text_and_hash_as_they_are() {
         let output =
             run(&[&["run", model(), "-n", "12", "--threads", "1", "--prompt", prompt], flags].concat());
         let figures = String::from_utf8(output.stderr).expect("figures in UTF-8");
-        let hash = figures.split("logits_hash ").nth(1).expect("a hash").to_owned();
+        let hash = figures.split("_hash ").nth(1).expect("a hash").to_owned();
         (output.stdout, hash, figures)
     };
     let (plain, with) = (run(&[]), run(&["--lookup"]));
-    assert_eq!((plain.0, plain.1), (with.0, with.1));
+    assert_eq!((&plain.0, &plain.1), (&with.0, &with.1));
+    let full = (run(&["--head", "full"]), run(&["--head", "full", "--lookup"]));
+    assert_eq!((&full.0.0, &full.0.1), (&full.1.0, &full.1.1));
+    assert_eq!(full.0.0, plain.0, "the text of the whole head");
+    assert!(full.0.2.contains("logits_hash ") && plain.2.contains("ids_hash "), "{} {}", full.0.2, plain.2);
     assert!(plain.2.contains("1.00 tokens per pass"), "{}", plain.2);
     assert!(!with.2.contains("1.00 tokens per pass"), "{}", with.2);
 }
@@ -109,7 +113,7 @@ fn a_file_that_is_no_whole_model_is_refused() {
     for (file, expected) in [
         (folder.file("missing.tern"), "expected a model file, found none: No such file"),
         (folder.file(""), "expected a model file, found none: not a regular file"),
-        (folder.write("cut.tern", &whole[..1_000_000]), "expected 1414272 bytes, found 1000000"),
+        (folder.write("cut.tern", &whole[..1_000_000]), "expected 1422464 bytes, found 1000000"),
         (folder.write("header.tern", &whole[..40]), "header"),
         (folder.write("flipped.tern", &flipped), "checksum"),
     ] {

@@ -113,21 +113,28 @@ pub fn unpack_row(high: &[u8], low: &[u8], weights: &mut [i8]) {
     assert_eq!(low.len(), low_row_bytes(k), "bytes of the low row for k = {k}");
     let (high, _) = high.as_chunks::<HIGH_BLOCK_BYTES>();
     let (low, _) = low.as_chunks::<LOW_BLOCK_BYTES>();
+    let mut block = [0; BLOCK];
     for ((high, low), weights) in high.iter().zip(low).zip(weights.chunks_mut(BLOCK)) {
-        let mut block = [0; BLOCK];
-        for t in 0..LANES {
-            let (high, low) = (high_codes(high, t), low_codes(low, t));
-            for q in 0..VECTORS {
-                // Flipping the top bit turns the code's offset into two's complement.
-                block[q * LANES + t] = ((high[q] << 3 | low[q]) ^ 0x80).cast_signed();
-            }
-        }
+        unpack_block(high, low, &mut block);
         weights.copy_from_slice(&block[..weights.len()]);
+    }
+}
+
+/// Joins the weights of one block.
+#[inline]
+pub fn unpack_block(high: &[u8; HIGH_BLOCK_BYTES], low: &[u8; LOW_BLOCK_BYTES], weights: &mut [i8; BLOCK]) {
+    for t in 0..LANES {
+        let (high, low) = (high_codes(high, t), low_codes(low, t));
+        for q in 0..VECTORS {
+            // Flipping the top bit turns the code's offset into two's complement.
+            weights[q * LANES + t] = ((high[q] << 3 | low[q]) ^ 0x80).cast_signed();
+        }
     }
 }
 
 /// Codes of byte `t` (`0..16`) of the eight vectors of a block of the high plane, each 0 to 31.
 #[must_use]
+#[inline]
 pub fn high_codes(block: &[u8; HIGH_BLOCK_BYTES], t: usize) -> [u8; 8] {
     let v: [u8; 5] = core::array::from_fn(|i| block[i * LANES + t]);
     [
@@ -144,6 +151,7 @@ pub fn high_codes(block: &[u8; HIGH_BLOCK_BYTES], t: usize) -> [u8; 8] {
 
 /// Codes of byte `t` (`0..16`) of the eight vectors of a block of the low plane, each 0 to 7.
 #[must_use]
+#[inline]
 pub fn low_codes(block: &[u8; LOW_BLOCK_BYTES], t: usize) -> [u8; 8] {
     let u: [u8; 3] = core::array::from_fn(|i| block[i * LANES + t]);
     [

@@ -56,7 +56,7 @@ pub(crate) const HELP: &str = "\
 /reset                 forget the conversation
 /system TEXT           set the system message (empty: none) and start over
 /set temperature 0.7   0 is greedy; also: top-k 40, top-p 0.95, seed 7, tokens 256, lookup on
-/stats                 speed, memory and the logits hash so far
+/stats                 speed, memory and the hash so far
 /selftest              compare this machine's bits with the packer's
 /quit                  leave
 Ctrl-C stops an answer. // at the start of a line sends a slash to the model.";

@@ -33,8 +33,7 @@ impl Console<'_> {
             Command::System(text) => self.set_system(text, wire),
             Command::Set(setting) => self.set(setting, wire),
             Command::Stats => {
-                let hash = self.hash.finish();
-                self.stats.report(&self.session, self.conversation.ids().len(), hash, wire)
+                self.stats.report(&self.session, self.conversation.ids().len(), &self.hash, wire)
             }
             Command::SelfTest => self.self_test(wire, clock),
             Command::Quit => Ok(()),

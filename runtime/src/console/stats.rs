@@ -5,6 +5,7 @@ use core::time::Duration;
 use embedded_io::{Read, ReadReady, Write};
 
 use super::wire::Wire;
+use crate::logits_hash::OutputHash;
 use crate::session::{SelfTestReport, Session};
 
 /// Tokens and time since the console opened.
@@ -43,7 +44,7 @@ impl Stats {
         &self,
         session: &Session<'_>,
         n_context: usize,
-        logits_hash: u64,
+        hash: &OutputHash,
         wire: &mut Wire<'_, IO, N>,
     ) -> Result<(), IO::Error>
     where
@@ -66,6 +67,12 @@ impl Stats {
             counts.tokens_per_pass(),
             per_second(counts.n_passes * session.model().weight_bytes_per_token(), self.decode_ns) / 1e9
         ))?;
+        if session.model().has_split_head() {
+            wire.notice(format_args!(
+                "head: {:.2} % of its rows read whole",
+                100.0 * session.head_work().share()
+            ))?;
+        }
         wire.notice(format_args!(
             "context: {n_context} of {} tokens, KV cache {}",
             options.context,
@@ -77,7 +84,10 @@ impl Stats {
             session.kernels().backend().name(),
             options.n_workers
         ))?;
-        wire.notice(format_args!("logits_hash: {logits_hash:016x}"))
+        if let Some(logits_hash) = hash.logits_hash() {
+            wire.notice(format_args!("logits_hash: {logits_hash:016x}"))?;
+        }
+        wire.notice(format_args!("ids_hash: {:016x}", hash.ids_hash()))
     }
 }
 

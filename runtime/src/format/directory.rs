@@ -6,7 +6,7 @@
 use super::error::LoadError;
 use super::field::{f32_at, put, u16_at, u64_at};
 use super::layout::{Layout, Order};
-use super::schedule::{ExpectedTensor, Schedule, TensorKind};
+use super::schedule::{ExpectedTensor, Schedule, TableForm, TensorKind};
 use super::sections::SectionId;
 use super::{ALIGN, align_up};
 use crate::config::{Config, HiddenAct};
@@ -37,7 +37,7 @@ macro_rules! roles {
 roles! {
     /// `[vocab_size, dim]`.
     TokenEmbedding = 1, "token_embedding";
-    /// `[vocab_size]`, one factor per row of an i8 embedding.
+    /// `[vocab_size]`, one factor per row of an i8 or split embedding.
     TokenEmbeddingScale = 2, "token_embedding_scale";
     /// `[dim]`.
     FinalNorm = 3, "final_norm";
@@ -45,8 +45,16 @@ roles! {
     RopeInvFreq = 4, "rope_inv_freq";
     /// `[vocab_size, dim]`, untied models only.
     LmHead = 5, "lm_head";
-    /// `[vocab_size]`, one factor per row of an i8 head.
+    /// `[vocab_size]`, one factor per row of an i8 or split head.
     LmHeadScale = 6, "lm_head_scale";
+    /// `[vocab_size]`, what bounds the low plane's rows of a split embedding.
+    TokenEmbeddingBound = 7, "token_embedding_bound";
+    /// `[vocab_size, dim]`, the low plane of a split embedding.
+    TokenEmbeddingLow = 8, "token_embedding_low";
+    /// `[vocab_size]`, what bounds the low plane's rows of a split head.
+    LmHeadBound = 9, "lm_head_bound";
+    /// `[vocab_size, dim]`, the low plane of a split head.
+    LmHeadLow = 10, "lm_head_low";
     /// `[dim]`.
     AttnNorm = 16, "attn_norm";
     /// `[q_dim, dim]`.
@@ -185,7 +193,8 @@ impl TensorEntry {
         let allowed = match expected.kind {
             TensorKind::Ternary => layout.is_ternary(),
             TensorKind::Vector => layout == Layout::F32,
-            TensorKind::Table => !layout.is_ternary(),
+            TensorKind::Table => !layout.is_ternary() && layout != Layout::I8Low,
+            TensorKind::LowPlane => layout == Layout::I8Low,
         };
         if !allowed {
             return Err(LoadError::WrongLayout { index, role: expected.role, found: layout });
@@ -239,8 +248,9 @@ impl<'a> Directory<'a> {
     /// # Errors
     /// Rejections R18 and R25 to R32 of FORMAT.md.
     pub fn decode(records: &'a [u8], config: &Config, tensors_len: u64) -> Result<Self, LoadError> {
-        let schedule = Schedule::new(config, is_i8(records, 0), false);
-        let schedule = Schedule::new(config, is_i8(records, 0), is_i8(records, schedule.lm_head_index()));
+        let embedding = table_form(records, 0);
+        let head_index = Schedule::new(config, embedding, TableForm::Float).lm_head_index();
+        let schedule = Schedule::new(config, embedding, table_form(records, head_index));
         let expected_len = u64::from(schedule.len()) * ENTRY_BYTES as u64;
         if records.len() as u64 != expected_len {
             return Err(LoadError::SectionLength {
@@ -309,10 +319,10 @@ fn may_have(role: Role, layout: Layout, order: Order, hidden_act: HiddenAct) -> 
     }
 }
 
-/// Whether entry `index` exists and says its layout is i8.
-fn is_i8(records: &[u8], index: u32) -> bool {
+/// The form of the table that entry `index` says it is, if there is one.
+fn table_form(records: &[u8], index: u32) -> TableForm {
     let start = index as usize * ENTRY_BYTES;
-    records
-        .get(start..start + ENTRY_BYTES)
-        .is_some_and(|record| u16_at(record, at::LAYOUT) == Layout::I8.code())
+    let layout = records.get(start..start + ENTRY_BYTES).map(|record| u16_at(record, at::LAYOUT));
+    let layout = layout.and_then(|code| Layout::from_code(code, index).ok());
+    layout.map_or(TableForm::Float, TableForm::of)
 }

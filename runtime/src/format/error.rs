@@ -112,6 +112,10 @@ pub enum LoadError {
     ConfigPoolingWithHead,
     /// R46: the system message's section is refused, by its own numbered rejections.
     System(SystemError),
+    /// R47: a row of a split table's plane whose padding is not weight 0.
+    PlanePaddingNotZero { index: u32, row: u64 },
+    /// R48: a bound that is not what its row of the low plane demands.
+    WrongBound { index: u32, row: u64, expected: u32, found: f32 },
 }
 
 impl fmt::Display for LoadError {
@@ -263,6 +267,12 @@ impl fmt::Display for LoadError {
                 write!(f, "chat template: expected ids below {vocab_size}, found {found}")
             }
             Self::System(e) => write!(f, "system message: {e}"),
+            Self::PlanePaddingNotZero { index, row } => {
+                write!(f, "tensor {index} row {row}: expected padding of weight 0, found another code")
+            }
+            Self::WrongBound { index, row, expected, found } => {
+                write!(f, "tensor {index} row {row}: expected the bound {expected}, found {found}")
+            }
             Self::ConfigPoolingWithHead => f.write_str(
                 "config tied_embedding: expected it set in an embedding model, which has no head, found it clear",
             ),

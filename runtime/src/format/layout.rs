@@ -4,7 +4,7 @@
 //! layouts themselves are defined in `ternlet_kernels::layout`, one file each.
 
 use super::error::LoadError;
-use ternlet_kernels::layout::TernaryLayout;
+use ternlet_kernels::layout::{TernaryLayout, i8_split};
 
 /// The element layout of one tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,11 @@ pub enum Layout {
     Bf16,
     /// Signed bytes, with one f32 scale per row in a tensor of its own.
     I8,
+    /// The high five bits of signed bytes: `ternlet_kernels::layout::i8_split`. Row scales, bounds and the low plane
+    /// follow in tensors of their own.
+    I8Split,
+    /// The low three bits of the same bytes.
+    I8Low,
     /// Two bits per trit in four planes: `ternlet_kernels::layout::i2`.
     I2,
     /// Two bits per trit, pairs that index a table, 32 rows side by side: `ternlet_kernels::layout::tl1`.
@@ -37,6 +42,8 @@ impl Layout {
             Self::F16 => 2,
             Self::Bf16 => 3,
             Self::I8 => 4,
+            Self::I8Split => 5,
+            Self::I8Low => 6,
             Self::I2 => 16,
             Self::Tl1 => 17,
             Self::Tl2 => 18,
@@ -54,6 +61,8 @@ impl Layout {
             2 => Ok(Self::F16),
             3 => Ok(Self::Bf16),
             4 => Ok(Self::I8),
+            5 => Ok(Self::I8Split),
+            6 => Ok(Self::I8Low),
             16 => Ok(Self::I2),
             17 => Ok(Self::Tl1),
             18 => Ok(Self::Tl2),
@@ -70,6 +79,8 @@ impl Layout {
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::I8 => "i8",
+            Self::I8Split => "i8-split",
+            Self::I8Low => "i8-low",
             Self::I2 => TernaryLayout::I2.name(),
             Self::Tl1 => TernaryLayout::Tl1.name(),
             Self::Tl2 => TernaryLayout::Tl2.name(),
@@ -90,6 +101,13 @@ impl Layout {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::I8 => 1,
+            Self::I8Split | Self::I8Low => {
+                let block_bytes = match self {
+                    Self::I8Split => i8_split::HIGH_BLOCK_BYTES,
+                    _ => i8_split::LOW_BLOCK_BYTES,
+                };
+                return n.checked_mul(k.div_ceil(i8_split::BLOCK as u64).checked_mul(block_bytes as u64)?);
+            }
             Self::I2 | Self::Tl1 | Self::Tl2 | Self::T5 => {
                 let (layout, k) = (self.ternary()?, usize::try_from(k).ok()?);
                 let n_tiles = n.div_ceil(layout.tile_rows() as u64);
@@ -107,7 +125,7 @@ impl Layout {
             Self::Tl1 => Some(TernaryLayout::Tl1),
             Self::Tl2 => Some(TernaryLayout::Tl2),
             Self::T5 => Some(TernaryLayout::T5),
-            Self::F32 | Self::F16 | Self::Bf16 | Self::I8 => None,
+            Self::F32 | Self::F16 | Self::Bf16 | Self::I8 | Self::I8Split | Self::I8Low => None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! embedding, the layers, the final norm, the head; so the file streams through memory front to back.
 
 use super::directory::{NO_LAYER, Role};
+use super::layout::Layout;
 use crate::config::Config;
 
 /// What kind of values a tensor holds, which decides the layouts it may have.
@@ -14,8 +15,42 @@ pub enum TensorKind {
     Ternary,
     /// A vector of f32.
     Vector,
-    /// The embedding or head: f32, f16, bf16, or i8 with a row scale.
+    /// The embedding or head: f32, f16, bf16, i8 with a row scale, or the high plane of one that is split.
     Table,
+    /// The low plane of a split table.
+    LowPlane,
+}
+
+/// How the embedding or head is stored, which decides the tensors that follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableForm {
+    /// f32, f16 or bf16: nothing follows.
+    Float,
+    /// i8: its row scales follow.
+    I8,
+    /// The high plane of i8: row scales, bounds of the low plane's rows and the low plane follow.
+    I8Split,
+}
+
+impl TableForm {
+    /// The form of a table in `layout`.
+    #[must_use]
+    pub const fn of(layout: Layout) -> Self {
+        match layout {
+            Layout::I8 => Self::I8,
+            Layout::I8Split => Self::I8Split,
+            _ => Self::Float,
+        }
+    }
+
+    /// Tensors after the table that belong to it.
+    const fn n_following(self) -> u32 {
+        match self {
+            Self::Float => 0,
+            Self::I8 => 1,
+            Self::I8Split => 3,
+        }
+    }
 }
 
 /// One line of the schedule.
@@ -80,16 +115,21 @@ pub struct Schedule {
     layer_roles: [Role; LAYER_ROLES.len()],
     n_layer_roles: u32,
     has_lm_head: bool,
-    /// Whether the embedding is i8, and so followed by its row scales.
-    embedding_is_i8: bool,
-    /// Whether the untied head is i8, and so followed by its row scales.
-    head_is_i8: bool,
+    embedding: TableForm,
+    /// Of the untied head; `Float` where the embedding is the head.
+    head: TableForm,
 }
 
 impl Schedule {
-    /// The schedule of a checked config with these table layouts (`head_is_i8` is ignored for tied models).
+    /// The schedule of a checked config whose tables are as they were trained: floats.
     #[must_use]
-    pub fn new(config: &Config, embedding_is_i8: bool, head_is_i8: bool) -> Self {
+    pub fn of_floats(config: &Config) -> Self {
+        Self::new(config, TableForm::Float, TableForm::Float)
+    }
+
+    /// The schedule of a checked config with these forms of tables (`head` is ignored for tied models).
+    #[must_use]
+    pub fn new(config: &Config, embedding: TableForm, head: TableForm) -> Self {
         let mut layer_roles = [Role::AttnNorm; LAYER_ROLES.len()];
         let mut n_layer_roles = 0;
         for (role, has) in LAYER_ROLES {
@@ -115,15 +155,15 @@ impl Schedule {
             layer_roles,
             n_layer_roles,
             has_lm_head: !config.tied_embedding,
-            embedding_is_i8,
-            head_is_i8: head_is_i8 && !config.tied_embedding,
+            embedding,
+            head: if config.tied_embedding { TableForm::Float } else { head },
         }
     }
 
     /// Number of tensors.
     #[must_use]
     pub const fn len(&self) -> u32 {
-        self.lm_head_index() + self.has_lm_head as u32 + self.head_is_i8 as u32
+        self.lm_head_index() + self.has_lm_head as u32 + self.head.n_following()
     }
 
     /// Whether there are no tensors: never, for a checked config.
@@ -135,7 +175,7 @@ impl Schedule {
     /// Position of the first tensor of layer `layer`.
     #[must_use]
     pub const fn layer_index(&self, layer: u32) -> u32 {
-        1 + self.embedding_is_i8 as u32 + layer * self.n_layer_roles
+        1 + self.embedding.n_following() + layer * self.n_layer_roles
     }
 
     /// Position of the tensor of layer `layer` with this role; `None` if the model's layers have none.
@@ -174,7 +214,11 @@ impl Schedule {
             return global(Role::TokenEmbedding, TensorKind::Table, self.vocab_size, self.dim);
         }
         if index < self.layer_index(0) {
-            return global(Role::TokenEmbeddingScale, TensorKind::Vector, 1, self.vocab_size);
+            return match index {
+                1 => global(Role::TokenEmbeddingScale, TensorKind::Vector, 1, self.vocab_size),
+                2 => global(Role::TokenEmbeddingBound, TensorKind::Vector, 1, self.vocab_size),
+                _ => global(Role::TokenEmbeddingLow, TensorKind::LowPlane, self.vocab_size, self.dim),
+            };
         }
         if index < self.final_norm_index() {
             return self.layer_tensor(index - self.layer_index(0));
@@ -183,7 +227,9 @@ impl Schedule {
             0 => global(Role::FinalNorm, TensorKind::Vector, 1, self.dim),
             1 => global(Role::RopeInvFreq, TensorKind::Vector, 1, self.head_dim / 2),
             2 => global(Role::LmHead, TensorKind::Table, self.vocab_size, self.dim),
-            _ => global(Role::LmHeadScale, TensorKind::Vector, 1, self.vocab_size),
+            3 => global(Role::LmHeadScale, TensorKind::Vector, 1, self.vocab_size),
+            4 => global(Role::LmHeadBound, TensorKind::Vector, 1, self.vocab_size),
+            _ => global(Role::LmHeadLow, TensorKind::LowPlane, self.vocab_size, self.dim),
         }
     }
 

@@ -4,9 +4,9 @@
 //! progress. None of this is needed for memory safety.
 
 use super::Model;
-use ternlet_kernels::layout::{TernaryLayout, tl1};
+use ternlet_kernels::layout::{TernaryLayout, i8_split, tl1};
 
-use crate::format::{ALIGN, Layout, LoadError, Order, TensorEntry};
+use crate::format::{ALIGN, Layout, LoadError, Order, Role, TensorEntry};
 
 impl Model<'_> {
     /// Compares payload chunk `index` with its checksum.
@@ -41,7 +41,7 @@ impl Model<'_> {
     /// padding zero.
     ///
     /// # Errors
-    /// Rejections R37 to R39 of `FORMAT.md`.
+    /// Rejections R37 to R39, R47 and R48 of `FORMAT.md`.
     ///
     /// # Panics
     /// If there is no such tensor.
@@ -67,12 +67,50 @@ impl Model<'_> {
                     Some(row) => Err(LoadError::InvalidTrits { index, row }),
                 }
             }
-            Layout::F32 => all_finite(bytes, index, |b: [u8; 4]| f32::from_le_bytes(b).is_finite()),
+            Layout::F32 => {
+                all_finite(bytes, index, |b: [u8; 4]| f32::from_le_bytes(b).is_finite())?;
+                match entry.role {
+                    Role::TokenEmbeddingBound | Role::LmHeadBound => self.verify_bounds(index),
+                    _ => Ok(()),
+                }
+            }
             Layout::F16 => all_finite(bytes, index, |b: [u8; 2]| u16::from_le_bytes(b) & 0x7c00 != 0x7c00),
             Layout::Bf16 => all_finite(bytes, index, |b: [u8; 2]| u16::from_le_bytes(b) & 0x7f80 != 0x7f80),
             Layout::I8 => Ok(()),
+            Layout::I8Split => {
+                padded(bytes, entry.k, i8_split::high_row_bytes, i8_split::is_valid_high, index)
+            }
+            Layout::I8Low => padded(bytes, entry.k, i8_split::low_row_bytes, i8_split::is_valid_low, index),
         }
     }
+
+    /// Compares the bounds at `index` with the rows of the low plane, which is the next tensor.
+    fn verify_bounds(&self, index: u32) -> Result<(), LoadError> {
+        let (plane, low) = self.tensor(index + 1);
+        let k = usize::try_from(plane.k).expect("at most MAX_DIM");
+        let rows = low.chunks_exact(i8_split::low_row_bytes(k));
+        for ((row, bound), low) in (0..).zip(self.vector(index)).zip(rows) {
+            let expected = i8_split::low_norm(low, k);
+            #[expect(clippy::cast_precision_loss, reason = "at most 1792")]
+            if *bound != expected as f32 {
+                return Err(LoadError::WrongBound { index, row, expected, found: *bound });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether every row of a plane ends in weights of 0; else the first that does not.
+fn padded(
+    bytes: &[u8],
+    k: u64,
+    row_bytes: fn(usize) -> usize,
+    is_valid: fn(&[u8], usize) -> bool,
+    index: u32,
+) -> Result<(), LoadError> {
+    let k = usize::try_from(k).expect("at most MAX_DIM");
+    let invalid = bytes.chunks_exact(row_bytes(k)).position(|row| !is_valid(row, k));
+    invalid.map_or(Ok(()), |row| Err(LoadError::PlanePaddingNotZero { index, row: row as u64 }))
 }
 
 /// The first row (column of a column-major matrix, tile of a tiled one) that the layout's `pack` does not write.

@@ -48,6 +48,34 @@ pub enum Table<'a> {
         /// `[vocab_size]`, absmax of the row / 127.
         row_scale: &'a [f32],
     },
+    /// The same in two planes: `ternlet_kernels::layout::i8_split`.
+    I8Split(SplitTable<'a>),
+}
+
+/// An int8 table in two planes, rows of both 16-byte aligned.
+#[derive(Debug, Clone, Copy)]
+pub struct SplitTable<'a> {
+    /// `[vocab_size, high_row_bytes(dim)]`, the high five bits.
+    pub high: &'a [u8],
+    /// `[vocab_size, low_row_bytes(dim)]`, the low three bits.
+    pub low: &'a [u8],
+    /// `[vocab_size]`, absmax of the row / 127.
+    pub row_scale: &'a [f32],
+    /// `[vocab_size]`, `low_norm` of the row.
+    pub bound: &'a [f32],
+}
+
+impl SplitTable<'_> {
+    /// Row `id` of both planes.
+    ///
+    /// # Panics
+    /// If the table has no such row.
+    #[must_use]
+    pub fn row(&self, id: usize) -> (&[u8], &[u8]) {
+        let n = self.row_scale.len();
+        let (high, low) = (self.high.len() / n, self.low.len() / n);
+        (&self.high[id * high..(id + 1) * high], &self.low[id * low..(id + 1) * low])
+    }
 }
 
 /// The weights of one transformer block, in the order of use.

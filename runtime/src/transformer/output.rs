@@ -1,13 +1,16 @@
 //! What a pass returns: logits, or the embeddings of an embedding model
 
 use super::{ForwardError, Row, Transformer};
-use crate::ops::{l2_normalise, lm_head, rms_norm};
+use crate::model::Table;
+use crate::ops::{l2_normalise, largest, lm_head, quantise_head_inputs, rms_norm};
 
 impl Transformer<'_> {
-    /// Head for the rows that want logits.
-    pub(super) fn logits(&mut self, rows: &[Row]) -> Result<&[f32], ForwardError> {
+    /// Head for the rows that want logits, of which the largest `top_k` are enough; `None`: all.
+    pub(super) fn logits(&mut self, rows: &[Row], top_k: Option<u32>) -> Result<&[f32], ForwardError> {
         let config = self.model.config();
         let (dim, vocab_size) = (config.dim as usize, config.vocab_size as usize);
+        let max_top_k = self.plan.options().max_top_k.min(config.vocab_size - 1);
+        let top_k = top_k.filter(|k| (1..=max_top_k).contains(k));
         let r = self.final_norm(rows);
         if r == 0 {
             return Ok(&[]);
@@ -15,10 +18,25 @@ impl Transformer<'_> {
         let s = &mut self.state;
         let logits = &mut s.output[..r * vocab_size];
         let table = self.model.lm_head();
-        let (x, x_scale) = (&s.xb[..r * dim], &mut s.inputs.x_scale[..r]);
-        lm_head(self.kernels, self.parallel, &table, dim, x, s.head_high, s.head_low, x_scale, logits);
+        let x = &s.xb[..r * dim];
+        let (n_completed, is_sound): (usize, fn(&[f32]) -> bool) = match (&table, top_k) {
+            (Table::I8Split(table), Some(k)) => {
+                let inputs = quantise_head_inputs(self.kernels, dim, x, &mut s.head);
+                let middles = &mut s.head_middles[..r * vocab_size];
+                let (kernels, parallel, k) = (self.kernels, self.parallel, k as usize);
+                let n = largest(kernels, parallel, table, dim, k, &inputs, middles, s.head_best, logits);
+                (n, |logits| !logits.iter().any(|logit| logit.is_nan()))
+            }
+            _ => {
+                lm_head(self.kernels, self.parallel, &table, dim, x, &mut s.head, logits);
+                (r * vocab_size, all_finite)
+            }
+        };
+        self.output_is_whole = n_completed == r * vocab_size;
+        self.head_work.n_rows += (r * vocab_size) as u64;
+        self.head_work.n_completed += n_completed as u64;
         for (row, logits) in wanting(rows).zip(logits.chunks_exact(vocab_size)) {
-            if !all_finite(logits) {
+            if !is_sound(logits) {
                 return Err(ForwardError::NonFiniteLogits { pos: row.1.pos });
             }
         }

@@ -12,7 +12,7 @@ use ternlet_runtime::format::{
     HEADER_BYTES, MAX_SECTIONS, SECTION_ENTRY_BYTES, SYSTEM_HEAD_BYTES, SectionId,
 };
 use ternlet_runtime::{
-    ARENA_ALIGN, Console, ConsoleOptions, KvType, LogitsHash, MemoryPlan, Model, PlanOptions, Sampler,
+    ARENA_ALIGN, Console, ConsoleOptions, KvType, MemoryPlan, Model, OutputHash, PlanOptions, Sampler,
     SamplerOptions, Serial, Session, checksum,
 };
 
@@ -64,6 +64,7 @@ fn run(model: &Model<'_>, kv: KvType, max_prompt_bytes: u32) {
         context,
         max_batch: 3,
         max_logit_rows: 1,
+        max_top_k: model.usual_top_k(),
         n_slots: 1,
         n_workers: 1,
         kv,
@@ -80,16 +81,17 @@ fn run(model: &Model<'_>, kv: KvType, max_prompt_bytes: u32) {
     let _ = session.self_test();
     session.truncate(0);
     let ids: Vec<u32> = (0..context.min(4)).map(|i| i * 7 % model.config().vocab_size).collect();
+    let sampling = model.config().sampling;
+    let warm = SamplerOptions {
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        seed: 1,
+    };
+    let sampler = Sampler::new(warm).expect("a parsed config is in range");
+    session.prepare_for(&sampler);
     if session.prefill(&ids, |_| true).is_ok() {
-        let sampling = model.config().sampling;
-        let warm = SamplerOptions {
-            temperature: sampling.temperature,
-            top_k: sampling.top_k,
-            top_p: sampling.top_p,
-            seed: 1,
-        };
-        let sampler = Sampler::new(warm).expect("a parsed config is in range");
-        let id = session.sample(&sampler, &mut LogitsHash::new());
+        let id = session.sample(&sampler, &mut OutputHash::new());
         assert!(id < model.config().vocab_size, "sampled {id}");
     }
     let _ = session.embed(&ids);

@@ -1,7 +1,7 @@
 //! A small model file whose every field can be forged, checksums kept right unless forged too
 
 use ternlet::pack::{Placement, from_i2_rows};
-use ternlet_kernels::layout::TernaryLayout;
+use ternlet_kernels::layout::{TernaryLayout, i8_split};
 use ternlet_runtime::checksum;
 
 pub(crate) const CONFIG: u32 = 1;
@@ -26,6 +26,8 @@ pub(crate) const W_UP: usize = 9;
 pub(crate) const W_DOWN: usize = 11;
 
 const F32: u16 = 1;
+const I8_SPLIT: u16 = 5;
+const I8_LOW: u16 = 6;
 const I2: u16 = 16;
 const GLOBAL: u16 = 0xffff;
 
@@ -85,7 +87,21 @@ impl Bytes {
 impl Image {
     /// One layer, grouped queries, sub-norms, a tied f32 embedding and a self-test.
     pub(crate) fn tiny() -> Self {
-        let (directory, tensors) = tensors();
+        Self::with_table(&[(1, GLOBAL, F32, VOCAB_SIZE, DIM)])
+    }
+
+    /// The same with its embedding in two planes: tensors 0 to 3.
+    pub(crate) fn tiny_split() -> Self {
+        Self::with_table(&[
+            (1, GLOBAL, I8_SPLIT, VOCAB_SIZE, DIM),
+            (2, GLOBAL, F32, 1, VOCAB_SIZE),
+            (7, GLOBAL, F32, 1, VOCAB_SIZE),
+            (8, GLOBAL, I8_LOW, VOCAB_SIZE, DIM),
+        ])
+    }
+
+    fn with_table(table: &[(u16, u16, u16, u32, u32)]) -> Self {
+        let (directory, tensors) = tensors(table);
         let section = |id, bytes| Section { id, bytes, ..Section::default() };
         let mut image = Self {
             magic: *b"TERNLET\0",
@@ -222,9 +238,8 @@ fn config() -> Vec<u8> {
 }
 
 /// The directory and payload.
-fn tensors() -> (Vec<u8>, Vec<u8>) {
-    let schedule = [
-        (1, GLOBAL, F32, VOCAB_SIZE, DIM),
+fn tensors(table: &[(u16, u16, u16, u32, u32)]) -> (Vec<u8>, Vec<u8>) {
+    let others = [
         (16, 0, F32, 1, DIM),
         (17, 0, I2, Q_DIM, DIM),
         (18, 0, I2, KV_DIM, DIM),
@@ -240,12 +255,19 @@ fn tensors() -> (Vec<u8>, Vec<u8>) {
         (4, GLOBAL, F32, 1, HALF_HEAD_DIM),
     ];
     let (mut directory, mut payload) = (Vec::new(), Vec::new());
-    for (role, layer, layout, n, k) in schedule {
+    for &(role, layer, layout, n, k) in table.iter().chain(&others) {
         payload.resize(payload.len().next_multiple_of(64), 0);
         let offset = payload.len() as u64;
         for row in 0..n {
             if layout == I2 {
                 payload.extend(i2_row(row, k));
+            } else if layout == I8_SPLIT {
+                payload.extend(i8_row(row, k).0);
+            } else if layout == I8_LOW {
+                payload.extend(i8_row(row, k).1);
+            } else if role == 7 {
+                let bound = |row| i8_split::low_norm(&i8_row(row, DIM).1, DIM as usize) as f32;
+                payload.extend((0..k).flat_map(|row| bound(row).to_le_bytes()));
             } else {
                 payload.extend((0..k).flat_map(|column| {
                     (1.0 + f32::from(u8::try_from(row + column).expect("small"))).to_le_bytes()
@@ -262,6 +284,14 @@ fn tensors() -> (Vec<u8>, Vec<u8>) {
         );
     }
     (directory, payload)
+}
+
+/// Both planes of a row.
+fn i8_row(row: u32, k: u32) -> (Vec<u8>, Vec<u8>) {
+    let weights: Vec<i8> = (0..k).map(|i| i8::try_from(row * 7 + i * 3).expect("small") - 40).collect();
+    let (mut high, mut low) = (vec![0; 80], vec![0; 48]);
+    i8_split::pack_row(&weights, &mut high, &mut low);
+    (high, low)
 }
 
 /// One block: k trits in the lowest plane, zeros in the others.

@@ -27,7 +27,10 @@ pub(crate) fn refused(expected: LoadError, forge: impl FnOnce(&mut Image)) {
 
 /// The payload check of the forged image must refuse it, and parsing must not.
 pub(crate) fn payload_refused(expected: LoadError, forge: impl FnOnce(&mut Image)) {
-    let mut image = Image::tiny();
+    payload_of_refused(Image::tiny(), expected, forge);
+}
+
+fn payload_of_refused(mut image: Image, expected: LoadError, forge: impl FnOnce(&mut Image)) {
     forge(&mut image);
     let bytes = Bytes::new(&image.build(), 0);
     let model = Model::parse(bytes.get()).expect("only the payload is forged");
@@ -287,13 +290,13 @@ fn r18_norms_that_the_directory_lacks() {
 
 #[test]
 fn r26_layout() {
-    for code in [0, 5, 15, 20, u16::MAX] {
+    for code in [0, 7, 15, 20, u16::MAX] {
         let expected = LoadError::UnknownLayout { index: 0, found: 0 };
         refused(expected, |image| image.put_entry(2, 4, &code.to_le_bytes()));
     }
     let (role, found) = (Role::Wq, Layout::I8);
-    // A float matrix, a ternary embedding, a half-precision norm.
-    for (index, code) in [(2, 1_u16), (0, 16), (1, 2)] {
+    // A float matrix, a ternary embedding, one that is a low plane, a half-precision norm.
+    for (index, code) in [(2, 1_u16), (0, 16), (0, 6), (1, 2)] {
         let expected = LoadError::WrongLayout { index: 0, role, found };
         refused(expected, |image| image.put_entry(index, 4, &code.to_le_bytes()));
     }
@@ -485,4 +488,41 @@ fn r46_system_message() {
     let section = Section { id: SYSTEM, bytes: vec![0; 24], ..Section::default() };
     let expected = LoadError::System(SystemError::TextLength { max: 0, found: 0 });
     refused(expected, |image| image.sections.push(section));
+}
+
+#[test]
+fn r47_padding_of_a_split_table() {
+    let build = Image::tiny_split().build();
+    let bytes = Bytes::new(&build, 0);
+    let model = Model::parse(bytes.get()).expect("a split table");
+    model.verify_payload().expect("sealed");
+    (0..).zip(model.tensors()).for_each(|(index, _)| model.verify_tensor(index).expect("sound"));
+    // Row 3 of the high plane, row 5 of the low: byte 9 belongs to no weight below 8.
+    for (index, row, row_bytes) in [(0, 3, 80), (3, 5, 48)] {
+        payload_of_refused(Image::tiny_split(), LoadError::PlanePaddingNotZero { index, row }, |image| {
+            let row = usize::try_from(row).expect("small");
+            let offset = image.tensor_offset(index as usize) + row * row_bytes + 9;
+            image.section(TENSORS).bytes[offset] ^= 1;
+            image.seal_payload();
+        });
+    }
+}
+
+#[test]
+fn r48_bound_of_a_split_table() {
+    for found in [0.0, -3.0, 12.5, 1e9] {
+        let mut image = Image::tiny_split();
+        let offset = image.tensor_offset(2) + 4 * 6;
+        let stored = image.section(TENSORS).bytes[offset..offset + 4].try_into().expect("four bytes");
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a bound is a small integer"
+        )]
+        let expected = f32::from_le_bytes(stored) as u32;
+        payload_of_refused(image, LoadError::WrongBound { index: 2, row: 6, expected, found }, |image| {
+            image.put(TENSORS, offset, &found.to_le_bytes());
+            image.seal_payload();
+        });
+    }
 }

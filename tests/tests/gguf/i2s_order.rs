@@ -113,7 +113,7 @@ fn a_trained_model_is_read_in_its_own_order_and_the_user_hears_of_an_unusual_one
             }
             (_, warnings) => panic!("{order}: {warnings:?}"),
         }
-        for tensor in Schedule::new(source.config(), false, false).iter() {
+        for tensor in Schedule::of_floats(source.config()).iter() {
             if tensor.kind != TensorKind::Ternary {
                 continue;
             }

@@ -74,10 +74,7 @@ pub(crate) fn open(bytes: Vec<u8>) -> Result<gguf::Gguf<Vec<u8>>, Error> {
 
 /// The tensor of `role`, of the first layer or of none.
 pub(crate) fn expected(source: &dyn Source, role: Role) -> ExpectedTensor {
-    Schedule::new(source.config(), false, false)
-        .iter()
-        .find(|tensor| tensor.role == role)
-        .expect("in the schedule")
+    Schedule::of_floats(source.config()).iter().find(|tensor| tensor.role == role).expect("in the schedule")
 }
 
 /// The scale and the packed rows of the matrix of `role`.
@@ -105,10 +102,10 @@ pub(crate) fn table(source: &dyn Source, role: Role) -> Result<Vec<u8>, Error> {
 /// Reads everything that a packer would read.
 pub(crate) fn read_all(source: &dyn Source) -> Result<(), Error> {
     use ternlet_runtime::format::TensorKind;
-    for tensor in Schedule::new(source.config(), false, false).iter() {
+    for tensor in Schedule::of_floats(source.config()).iter() {
         match tensor.kind {
             TensorKind::Ternary => drop(matrix(source, tensor.role)?),
-            TensorKind::Table => drop(table(source, tensor.role)?),
+            TensorKind::Table | TensorKind::LowPlane => drop(table(source, tensor.role)?),
             TensorKind::Vector => drop(source.vector(&tensor)?),
         }
     }

@@ -38,13 +38,13 @@ fn a_checkpoint_and_the_gguf_made_of_it_are_one_model() {
         let file = converted(&checkpoint, &case);
         let source = open(file.bytes()).unwrap_or_else(|e| panic!("{}: {e}", case.golden));
         assert_eq!(*source.config(), *checkpoint.config(), "{}", case.golden);
-        for tensor in Schedule::new(checkpoint.config(), false, false).iter() {
+        for tensor in Schedule::of_floats(checkpoint.config()).iter() {
             let name = format!("{} {} {}", case.golden, tensor.role.name(), tensor.layer);
             match tensor.kind {
                 TensorKind::Ternary => {
                     assert!(matrix(&source, &tensor) == matrix(&checkpoint, &tensor), "{name}");
                 }
-                TensorKind::Table => {
+                TensorKind::Table | TensorKind::LowPlane => {
                     assert_eq!(source.table_layout(&tensor), checkpoint.table_layout(&tensor), "{name}");
                     assert!(table(&source, &tensor) == table(&checkpoint, &tensor), "{name}");
                 }
@@ -88,7 +88,7 @@ fn index(n: u64) -> usize {
 fn converted(source: &dyn Source, case: &Case) -> Gguf {
     let mut file = Gguf { version: 3, alignment: 32, pairs: Vec::new(), tensors: Vec::new() };
     metadata(&mut file, source.config(), case.architecture);
-    for tensor in Schedule::new(source.config(), false, false).iter() {
+    for tensor in Schedule::of_floats(source.config()).iter() {
         let Some(stem) = stem(&tensor) else { continue };
         let name = format!("{stem}.weight");
         match tensor.kind {
@@ -101,7 +101,7 @@ fn converted(source: &dyn Source, case: &Case) -> Gguf {
                 };
                 file.add(&name, &[tensor.k, tensor.n], case.type_id, data);
             }
-            TensorKind::Table => {
+            TensorKind::Table | TensorKind::LowPlane => {
                 let type_id = match source.table_layout(&tensor).expect("a table") {
                     Layout::Bf16 => type_id::BF16,
                     Layout::F16 => type_id::F16,

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use ternlet::pack::HeadForm;
-use ternlet_runtime::{KvType, Model, Table};
+use ternlet_runtime::{KvType, Model};
+use ternlet_tests::i8_rows;
 
 use crate::case::{MULTIPLYING, logits, with_packed};
 use crate::error::{max_abs, rms};
@@ -25,8 +26,8 @@ const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// The int8 embedding of `model`, widened: little-endian f32, `[vocab_size, dim]`.
 fn widened(model: &Model<'_>) -> Vec<u8> {
-    let Table::I8 { rows, row_scale } = model.token_embedding() else { panic!("expected an int8 embedding") };
-    let rows = rows.chunks_exact(rows.len() / row_scale.len()).zip(row_scale);
+    let (rows, row_scale) = i8_rows(&model.token_embedding(), model.config().dim as usize);
+    let rows = rows.chunks_exact(rows.len() / row_scale.len()).zip(&row_scale);
     rows.flat_map(|(row, scale)| row.iter().flat_map(move |w| (f32::from(*w) * scale).to_le_bytes()))
         .collect()
 }

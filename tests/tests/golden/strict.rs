@@ -6,7 +6,7 @@
 
 use ternlet::pack::HeadForm;
 use ternlet_kernels::{CpuFeatures, Kernels};
-use ternlet_runtime::{KvType, LogitsHash, Sampler, SamplerOptions, Serial};
+use ternlet_runtime::{KvType, OutputHash, Sampler, SamplerOptions, Serial};
 use ternlet_tests::open_session;
 
 use crate::case::{
@@ -52,7 +52,7 @@ fn generate(model: &ternlet_runtime::Model<'_>, prompt: &[u32], n: usize) -> Vec
     let sampler = Sampler::new(SamplerOptions::GREEDY).expect("options in range");
     open_session(model, kernels, &Serial, &options(prompt.len() + n, KvType::F32), |mut session| {
         session.prefill(prompt, |_| true).expect("the prompt fits");
-        let mut hash = LogitsHash::new();
+        let mut hash = OutputHash::new();
         let mut step = || {
             let id = session.sample(&sampler, &mut hash);
             session.append(id).expect("the continuation fits");

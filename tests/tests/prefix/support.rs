@@ -8,7 +8,7 @@ use ternlet::pack::{HeadForm, Layouts};
 use ternlet_kernels::layout::TernaryLayout;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
-    Config, KvType, LogitsHash, Model, ModelFile, PlanOptions, Sampler, SamplerOptions, Serial, Session,
+    Config, KvType, Model, ModelFile, OutputHash, PlanOptions, Sampler, SamplerOptions, Serial, Session,
 };
 use ternlet_tests::{open_session, packed_synth, shipped_model, variants};
 
@@ -16,6 +16,7 @@ pub(crate) const PLAN: PlanOptions = PlanOptions {
     context: 64,
     max_batch: 8,
     max_logit_rows: 1,
+    max_top_k: 0,
     n_slots: 1,
     n_workers: 1,
     kv: KvType::F16,
@@ -93,10 +94,10 @@ pub(crate) fn go_on(session: &mut Session<'_>, ids: &[u32]) -> (Vec<u32>, u64) {
     let sampler =
         Sampler::new(SamplerOptions { temperature: 0.9, top_k: 20, top_p: 0.95, seed: 3 }).expect("in range");
     session.prefill(&ids[session.n_cached() as usize..], |_| true).expect("they fit");
-    let mut hash = LogitsHash::new();
+    let mut hash = OutputHash::new();
     for _ in 0..6 {
         let id = session.sample(&sampler, &mut hash);
         session.append(id).expect("it fits");
     }
-    (session.cached_ids().to_vec(), hash.finish())
+    (session.cached_ids().to_vec(), hash.logits_hash().expect("all logits"))
 }

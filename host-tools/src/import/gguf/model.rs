@@ -207,7 +207,7 @@ impl<B: FileBytes> Gguf<B> {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule::new(&self.shape.config, false, false)
+        Schedule::of_floats(&self.shape.config)
     }
 
     fn tensor(&self, name: &str) -> Result<Stored, Error> {
@@ -246,7 +246,7 @@ impl<B: FileBytes> Gguf<B> {
                     "a ternary embedding or head is another kind of model, which this version does not run",
                 ));
             }
-            (TensorKind::Table | TensorKind::Ternary, _) => {}
+            (TensorKind::Table | TensorKind::LowPlane | TensorKind::Ternary, _) => {}
         }
         if tensor.kind == TensorKind::Ternary {
             self.extra_scale(&stem)?;

@@ -43,13 +43,13 @@ pub(super) fn warnings(checkpoint: &HfCheckpoint) -> Result<Vec<String>, Error> 
     let mut n_matrices = 0;
     // Root mean squares of the norms of this layer so far.
     let mut norms: Vec<(Role, f64)> = Vec::new();
-    for tensor in Schedule::new(checkpoint.config(), false, false).iter() {
+    for tensor in Schedule::of_floats(checkpoint.config()).iter() {
         if tensor.role == Role::AttnNorm {
             norms.clear();
         }
         match tensor.kind {
             TensorKind::Vector => norms.push((tensor.role, root_mean_square(&checkpoint.vector(&tensor)?))),
-            TensorKind::Table => {}
+            TensorKind::Table | TensorKind::LowPlane => {}
             TensorKind::Ternary => {
                 n_matrices += 1;
                 let stored = checkpoint.stored(&checkpoint.name(&tensor))?;

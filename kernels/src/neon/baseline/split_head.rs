@@ -11,7 +11,9 @@ use core::arch::aarch64::{
 use crate::neon::load::Load;
 use crate::neon::split_head::{Block, HIGH, LOW, XBlock, gemv, high_codes, load_ahead, low_codes};
 
-const _: () = assert!(8 * 31 * 128 < 1 << 15);
+/// Products that a lane of int16 takes in a block.
+const PRODUCTS: usize = 8;
+const _: () = assert!(PRODUCTS * 31 * 128 < 1 << 15);
 
 #[target_feature(enable = "neon")]
 pub(super) fn gemv_i16_u5(w: &[u8], _n: usize, _k: usize, x_high: &[i8], x_low: &[i8], out: &mut [i64]) {
