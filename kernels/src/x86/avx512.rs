@@ -9,6 +9,7 @@ use crate::dispatch::Entries;
 
 mod columns_i8_i2;
 mod five_bits;
+mod gemm_few_i8_i2;
 mod gemm_i8_i2;
 mod gemm_rows;
 mod gemv_i16_i8;

@@ -9,14 +9,14 @@
 //! together.
 
 use core::arch::x86_64::{
-    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_or_si512,
-    _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_sra_epi32,
-    _mm512_sub_epi32, _mm512_ternarylogic_epi32, _mm512_test_epi8_mask, _mm512_unpackhi_epi8,
+    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_or_si512, _mm512_permutexvar_epi8, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_sra_epi32, _mm512_sub_epi32, _mm512_test_epi8_mask, _mm512_unpackhi_epi8,
     _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
 };
 use core::ops::Range;
 
 use super::gemm_i8_i2::{fourth_codes_in, planes};
+use super::gemv_i8_i2::{codes, multiply_add};
 use super::load;
 use super::transpose::transpose4;
 use super::winograd::{Activations, GROUP, GROUPS, MAX_TOKENS, ROWS, STRIP, Strip, Tile, multiply};
@@ -178,7 +178,7 @@ fn gemv_columns(w: &[u8], columns: &[u32], column: impl Fn(u32) -> usize, x: &[i
                 let zipped = zip([bytes(0), bytes(1), bytes(2), bytes(3)]);
                 let x = load::i8x4_everywhere(x);
                 for (sums, zipped) in sums.iter_mut().zip(zipped) {
-                    add_products(sums, zipped, x);
+                    *sums = multiply_add(*sums, codes(zipped), &[x; 4]);
                 }
                 for next in &next[q * ZIPPED..][..ZIPPED] {
                     load::prefetch_after(&w[0], next + at);
@@ -202,19 +202,6 @@ fn zip([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
         _mm512_unpacklo_epi16(ab_high, cd_high),
         _mm512_unpackhi_epi16(ab_high, cd_high),
     ]
-}
-
-/// Adds `(code << 2p) · x` to the sum of each plane `p`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn add_products(sums: &mut [__m512i; 4], w: __m512i, x: __m512i) {
-    let mask = |bits: u8| _mm512_set1_epi8(bits.cast_signed());
-    // (a ^ b) & c: the sign bit flipped and the plane masked in one instruction.
-    let top = _mm512_ternarylogic_epi32::<0x28>(w, mask(0x80), mask(0xc0));
-    sums[0] = _mm512_dpbusd_epi32(sums[0], _mm512_and_si512(w, mask(0x03)), x);
-    sums[1] = _mm512_dpbusd_epi32(sums[1], _mm512_and_si512(w, mask(0x0c)), x);
-    sums[2] = _mm512_dpbusd_epi32(sums[2], _mm512_and_si512(w, mask(0x30)), x);
-    sums[3] = _mm512_dpbusd_epi32(sums[3], top, x);
 }
 
 /// Adds the sums of up to four blocks, `[register][plane]`, to their outputs; `total` is `Σ x`.

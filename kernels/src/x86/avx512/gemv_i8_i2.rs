@@ -17,8 +17,8 @@ use crate::layout::i2::{BLOCK, BLOCK_BYTES, row_bytes};
 use crate::shape::MAX_K;
 
 /// Bytes and weights of a step: one register.
-const STEP_BYTES: usize = 4 * BLOCK_BYTES;
-const STEP: usize = 4 * BLOCK;
+pub(super) const STEP_BYTES: usize = 4 * BLOCK_BYTES;
+pub(super) const STEP: usize = 4 * BLOCK;
 /// Steps of a strip, whose activations are arranged at once: 14336 elements, 14 KiB of stack, one strip for most rows.
 const STRIP: usize = 56;
 /// The largest sum of a lane: four products of at most `0xc0 · 128` from each step.
@@ -82,28 +82,35 @@ pub(super) fn dot(row: &[u8], planes: &[Planes], ahead: usize) -> __m512i {
     let mut sums = [_mm512_setzero_si512(); 4];
     for (w, planes) in steps.iter().zip(planes) {
         load::prefetch_after(w, ahead);
-        sums = add_products(sums, load::u8x64(w), planes);
+        sums = multiply_add(sums, codes(load::u8x64(w)), planes);
     }
     if !tail.is_empty() {
         // The codes past the row are whatever the flip makes of zeros; their activations are zero.
-        sums = add_products(sums, load::u8_up_to_64(tail), &planes[steps.len()]);
+        sums = multiply_add(sums, codes(load::u8_up_to_64(tail)), &planes[steps.len()]);
     }
     let lower = _mm512_add_epi32(sums[0], _mm512_srai_epi32::<2>(sums[1]));
     let upper = _mm512_add_epi32(_mm512_srai_epi32::<4>(sums[2]), _mm512_srai_epi32::<6>(sums[3]));
     _mm512_add_epi32(lower, upper)
 }
 
-/// `sums` plus `(code << 2p) · x` over four blocks, one sum for each plane `p`.
+/// The codes of each plane `p`, where they stand: `code << 2p`.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn add_products(sums: [__m512i; 4], w: __m512i, x: &Planes) -> [__m512i; 4] {
+#[target_feature(enable = "avx512f")]
+pub(super) fn codes(w: __m512i) -> [__m512i; 4] {
     let mask = |bits: u8| _mm512_set1_epi8(bits.cast_signed());
     // (a ^ b) & c: the sign bit flipped and the plane masked in one instruction.
     let top = _mm512_ternarylogic_epi32::<0x28>(w, mask(0x80), mask(0xc0));
+    [_mm512_and_si512(w, mask(0x03)), _mm512_and_si512(w, mask(0x0c)), _mm512_and_si512(w, mask(0x30)), top]
+}
+
+/// `sums` plus `codes · x` over four blocks, one sum for each plane.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) fn multiply_add(sums: [__m512i; 4], codes: [__m512i; 4], x: &Planes) -> [__m512i; 4] {
     [
-        _mm512_dpbusd_epi32(sums[0], _mm512_and_si512(w, mask(0x03)), x[0]),
-        _mm512_dpbusd_epi32(sums[1], _mm512_and_si512(w, mask(0x0c)), x[1]),
-        _mm512_dpbusd_epi32(sums[2], _mm512_and_si512(w, mask(0x30)), x[2]),
-        _mm512_dpbusd_epi32(sums[3], top, x[3]),
+        _mm512_dpbusd_epi32(sums[0], codes[0], x[0]),
+        _mm512_dpbusd_epi32(sums[1], codes[1], x[1]),
+        _mm512_dpbusd_epi32(sums[2], codes[2], x[2]),
+        _mm512_dpbusd_epi32(sums[3], codes[3], x[3]),
     ]
 }
