@@ -16,7 +16,7 @@ use ternlet_kernels::Kernels;
 use ternlet_kernels::layout::i8_split;
 
 use crate::model::Table;
-use crate::parallel::{Parallel, for_column_ranges};
+use crate::parallel::{Parallel, RowsMut, for_column_ranges, for_each_row};
 use crate::plan::TILE_ROWS;
 
 /// Logits of a worker's share come in multiples of this, so that it fills the kernels' row tiles.
@@ -56,6 +56,15 @@ pub(crate) fn rope_angles(pos: u32, inv_freq: &[f32], cos: &mut [f32], sin: &mut
         *c = libm::cosf(angle);
         *s = libm::sinf(angle);
     }
+}
+
+/// `x[t] += y[t]`, row by row: the residual stream.
+///
+/// `x`, `y`: `[m, dim]`.
+pub(crate) fn add_rows(kernels: &Kernels, parallel: &dyn Parallel, dim: usize, x: &mut [f32], y: &[f32]) {
+    for_each_row(parallel, RowsMut::new(x, dim), &mut [(); 0], |t, x, _| {
+        kernels.add_assign(x, &y[t * dim..(t + 1) * dim]);
+    });
 }
 
 /// Copies row `id` of a table `[vocab_size, dim]` to `out`, widened to f32.

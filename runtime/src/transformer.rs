@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::kv_cache::KvCache;
 use crate::model::Model;
 use crate::ops::{embed, rope_angles};
-use crate::parallel::Parallel;
+use crate::parallel::{Parallel, RowsMut, for_each_row};
 use crate::plan::MemoryPlan;
 use crate::run_state::RunState;
 use crate::skip::{N_COUNTS, SkipCounts, SkipLimits};
@@ -304,12 +304,17 @@ impl<'a> Transformer<'a> {
         let dim = self.model.config().dim as usize;
         let table = self.model.token_embedding();
         let inv_freq = self.model.rope_inv_freq();
+        let (kernels, m, half) = (self.kernels, rows.len(), inv_freq.len());
         let s = &mut self.state;
-        let angles = s.cos.chunks_exact_mut(inv_freq.len()).zip(s.sin.chunks_exact_mut(inv_freq.len()));
-        for ((row, x), (cos, sin)) in rows.iter().zip(s.x.chunks_exact_mut(dim)).zip(angles) {
-            embed(self.kernels, &table, row.token_id as usize, x);
-            rope_angles(row.pos, inv_freq, cos, sin);
-        }
+        let outputs = (
+            RowsMut::new(&mut s.x[..m * dim], dim),
+            RowsMut::new(&mut s.cos[..m * half], half),
+            RowsMut::new(&mut s.sin[..m * half], half),
+        );
+        for_each_row(self.parallel, outputs, &mut [(); 0], |t, (x, cos, sin), _| {
+            embed(kernels, &table, rows[t].token_id as usize, x);
+            rope_angles(rows[t].pos, inv_freq, cos, sin);
+        });
     }
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn quantise_inputs(
         let (xq, x_scale) = (&mut inputs.xq[..m * padded], &mut inputs.x_scale[..m]);
         match norm {
             Some(norm) => norm_quantise(kernels, parallel, x, norm, norm_out, xq, x_scale),
-            None => quantise(kernels, x, xq, x_scale),
+            None => quantise(kernels, parallel, x, xq, x_scale),
         }
         return;
     }
@@ -124,12 +124,13 @@ fn norm_quantise(
 }
 
 /// `xq, x_scale = quantise(x)` for rows of `x: [m, k]`.
-fn quantise(kernels: &Kernels, x: &[f32], xq: &mut [i8], x_scale: &mut [f32]) {
+fn quantise(kernels: &Kernels, parallel: &dyn Parallel, x: &[f32], xq: &mut [i8], x_scale: &mut [f32]) {
     let m = x_scale.len();
-    let rows = x.chunks_exact(x.len() / m).zip(xq.chunks_exact_mut(xq.len() / m));
-    for ((x, xq), x_scale) in rows.zip(x_scale) {
-        *x_scale = kernels.quantise_i8(x, xq);
-    }
+    let (k, padded) = (x.len() / m, xq.len() / m);
+    let outputs = (RowsMut::new(xq, padded), RowsMut::new(x_scale, 1));
+    for_each_row(parallel, outputs, &mut [(); 0], |t, (xq, x_scale), _| {
+        x_scale[0] = kernels.quantise_i8(&x[t * k..(t + 1) * k], xq);
+    });
 }
 
 /// Linear layers that read the same vector, outputs side by side.

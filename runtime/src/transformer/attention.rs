@@ -3,7 +3,7 @@
 use super::{Row, Transformer, norm_eps};
 use crate::kv_cache::Head;
 use crate::model::Layer;
-use crate::ops::{linear, quantise_inputs, rms_norm};
+use crate::ops::{add_rows, linear, quantise_inputs, rms_norm};
 use crate::parallel::{RowsMut, for_each_row};
 
 impl<'a> Transformer<'a> {
@@ -25,29 +25,31 @@ impl<'a> Transformer<'a> {
         let qkv = &mut s.qkv[..m * qkv_dim];
         linear(kernels, parallel, &linears, 0..3, &s.inputs, qkv, s.acc);
 
-        // Normalise each head of queries and keys; `xb` is free for what goes in.
-        for qkv in qkv.chunks_exact_mut(qkv_dim) {
+        // Normalise each head of queries and keys (`xb` is free for what goes in), rotate them; queries take the softmax
+        // scale 1/sqrt(head_dim) with them.
+        #[expect(clippy::cast_precision_loss, reason = "head_dim is at most 512, exact in f32")]
+        let scale = 1.0 / libm::sqrtf(head_dim as f32);
+        let (cos, sin) = (&*s.cos, &*s.sin);
+        let outputs = (RowsMut::new(qkv, qkv_dim), RowsMut::new(&mut s.xb[..m * q_dim], q_dim));
+        for_each_row(parallel, outputs, &mut [(); 0], |t, (qkv, free), _| {
             let (queries, keys) = qkv[..q_dim + kv_dim].split_at_mut(q_dim);
-            for (heads, norm) in [(queries, layer.q_norm), (keys, layer.k_norm)] {
+            for (heads, norm) in [(&mut *queries, layer.q_norm), (keys, layer.k_norm)] {
                 let Some(weight) = norm else { continue };
                 for head in heads.chunks_exact_mut(head_dim) {
-                    let x = &mut s.xb[..head_dim];
+                    let x = &mut free[..head_dim];
                     x.copy_from_slice(head);
                     rms_norm(kernels, x, weight, eps, head);
                 }
             }
-        }
-
-        // Rotate queries and keys; queries take the softmax scale 1/sqrt(head_dim) with them.
-        #[expect(clippy::cast_precision_loss, reason = "head_dim is at most 512, exact in f32")]
-        let scale = 1.0 / libm::sqrtf(head_dim as f32);
-        for (t, (row, qkv)) in rows.iter().zip(qkv.chunks_exact_mut(qkv_dim)).enumerate() {
             let angles = t * head_dim / 2..(t + 1) * head_dim / 2;
-            let (cos, sin) = (&s.cos[angles.clone()], &s.sin[angles]);
             for head in qkv[..q_dim + kv_dim].chunks_exact_mut(head_dim) {
-                kernels.rope(head, cos, sin);
+                kernels.rope(head, &cos[angles.clone()], &sin[angles.clone()]);
             }
             qkv[..q_dim].iter_mut().for_each(|q| *q *= scale);
+        });
+
+        // On one worker: of a layer's time this takes less than a thousandth, whatever the number of rows.
+        for (row, qkv) in rows.iter().zip(qkv.chunks_exact(qkv_dim)) {
             let (keys, values) = qkv[q_dim..].split_at(kv_dim);
             let heads = keys.chunks_exact(head_dim).zip(values.chunks_exact(head_dim));
             for (kv_head, (key, value)) in heads.enumerate() {
@@ -77,6 +79,6 @@ impl<'a> Transformer<'a> {
         quantise_inputs(kernels, parallel, m, s.xb, norm, s.qkv, &[layer.wo], linear_eps, &mut s.inputs);
         let out = &mut s.xb[..m * dim];
         linear(kernels, parallel, &[layer.wo], 0..1, &s.inputs, out, s.acc);
-        kernels.add_assign(&mut s.x[..m * dim], out);
+        add_rows(kernels, parallel, dim, &mut s.x[..m * dim], out);
     }
 }

@@ -21,7 +21,7 @@ use super::{Row, Transformer, norm_eps};
 use crate::config::HiddenAct;
 use crate::format::Order;
 use crate::model::Layer;
-use crate::ops::{MAX_JOINED_ROWS, linear, linear_columns, linear_rows, quantise_inputs, rms_norm};
+use crate::ops::{MAX_JOINED_ROWS, add_rows, linear, linear_columns, linear_rows, quantise_inputs, rms_norm};
 use crate::parallel::{RowsMut, for_each_row};
 use crate::skip::{N_COUNTS, SkipCounts, bytes_in_lines, list_live};
 
@@ -123,7 +123,7 @@ impl<'a> Transformer<'a> {
                 linear_columns(kernels, parallel, &down, &s.inputs, live, out, s.acc);
             }
         }
-        kernels.add_assign(&mut s.x[..m * dim], out);
+        add_rows(kernels, parallel, dim, &mut s.x[..m * dim], out);
         if limits.is_some() {
             if down.weight.order == Order::RowMajor {
                 counts.down_bytes = down.weight.bytes.len() as u64;
