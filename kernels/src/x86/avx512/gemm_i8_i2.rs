@@ -46,6 +46,8 @@ fn decode(w: &[u8], n: usize, row_bytes: usize, first_row: usize, strip: usize, 
             let at = first_row + g * GROUP + r;
             *row = load::u8_up_to_64(&w[at.min(n - 1) * row_bytes + first_byte..][..len]);
             load::prefetch_after(&w[0], next + (g * GROUP + r) * STRIP_BYTES);
+            // The row's next strip: the second level has it since the tile before asked for it.
+            load::prefetch_near(&w[0], at * row_bytes + first_byte + STRIP_BYTES);
             fourth_codes = _mm512_or_si512(fourth_codes, fourth_codes_in(*row));
         }
         for (d, quads) in transpose16(rows).into_iter().enumerate().take(len / 4) {
