@@ -6,6 +6,7 @@
 
 mod commands;
 mod ids;
+mod instrument;
 mod npy;
 mod open;
 mod output;

@@ -54,12 +54,19 @@ pub(crate) struct HeadFlags {
 /// Flags of every command that runs a model.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunFlags {
-    /// Kernels to use [default: the fastest this CPU has]
-    #[arg(long, value_name = "NAME", value_parser = parse_backend)]
-    pub(crate) backend: Option<Backend>,
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: Option<u32>,
+    #[command(flatten)]
+    pub(crate) how: HowFlags,
+}
+
+/// Flags of how a model runs, whatever the number of threads.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HowFlags {
+    /// Kernels to use [default: the fastest this CPU has]
+    #[arg(long, value_name = "NAME", value_parser = parse_backend)]
+    pub(crate) backend: Option<Backend>,
     /// Element type of the KV cache
     #[arg(long, value_enum, default_value = "f16")]
     pub(crate) kv: KvFlag,
@@ -76,11 +83,18 @@ fn parse_backend(name: &str) -> Result<Backend, String> {
 impl RunFlags {
     /// Worker threads: as flagged, else one per core.
     pub(crate) fn n_threads(&self) -> u32 {
-        let cores = || available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-        self.threads.unwrap_or_else(cores)
+        self.threads.unwrap_or_else(n_cores)
     }
+}
 
-    fn kernels(&self) -> Result<&'static Kernels, Error> {
+/// Cores of this machine.
+pub(crate) fn n_cores() -> u32 {
+    available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+}
+
+impl HowFlags {
+    /// The kernels to use.
+    pub(crate) fn kernels(&self) -> Result<&'static Kernels, Error> {
         let features = CpuFeatures::detect();
         let Some(backend) = self.backend else { return Ok(Kernels::best(features)) };
         Kernels::for_backend(backend, features).ok_or_else(|| {
@@ -127,7 +141,7 @@ pub(crate) enum Gives {
 
 impl Gives {
     /// Refuses a model of the other kind, with the command that takes it.
-    fn check(self, name: &str, model: &Model<'_>) -> Result<(), Error> {
+    pub(crate) fn check(self, name: &str, model: &Model<'_>) -> Result<(), Error> {
         match (self, model.config().pooling) {
             (Self::Logits, Some(_)) => Err(Error::new(name, ForwardError::NoLogits)
                 .hint(format!("ternlet embed {name} --text TEXT gives the vector"))),
@@ -167,9 +181,7 @@ pub(crate) fn with_session<R>(
 ) -> Result<R, Error> {
     with_model(path, |model| {
         needs.gives.check(&display_name(path), &model)?;
-        if !flags.trust {
-            verify_payload(path, &model, flags.n_threads())?;
-        }
+        check_payload(path, &model, &flags.how, flags.n_threads())?;
         with_model_session(path, model, flags, needs, body)
     })
 }
@@ -200,6 +212,16 @@ pub(crate) fn with_model<R>(
             body(parse(file.bytes())?)
         }
     }
+}
+
+/// Checks the weights, unless the flags trust them.
+pub(crate) fn check_payload(
+    path: Option<&Path>,
+    model: &Model<'_>,
+    flags: &HowFlags,
+    n_threads: u32,
+) -> Result<(), Error> {
+    if flags.trust { Ok(()) } else { verify_payload(path, model, n_threads) }
 }
 
 /// Checks every chunk of the weights, on up to `n_threads`.
@@ -234,7 +256,7 @@ fn with_model_session<R>(
     needs: Needs,
     body: impl FnOnce(Session<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let kernels = flags.kernels()?;
+    let kernels = flags.how.kernels()?;
     let n_threads = flags.n_threads();
     let options = PlanOptions {
         context: needs.context.unwrap_or_else(|| model.config().max_seq_len.min(DEFAULT_CONTEXT)),
@@ -243,12 +265,27 @@ fn with_model_session<R>(
         max_top_k: if needs.head == HeadPath::Split { model.usual_top_k() } else { 0 },
         n_slots: 1,
         n_workers: n_threads,
-        kv: flags.kv.into(),
+        kv: flags.how.kv.into(),
         max_prompt_bytes: needs.max_prompt_bytes,
     };
-    let plan = MemoryPlan::new(model.config(), &options).map_err(|e| {
-        Error::new(display_name(path), e).hint("ask for fewer tokens, with --ctx where there is one")
+    let pool = ThreadPool::new(n_threads as usize).map_err(|e| {
+        Error::new("threads", format!("expected {n_threads}, the system refused one: {e}"))
+            .hint("choose fewer with --threads")
     })?;
+    open_session(&display_name(path), model, kernels, &pool, &options, body)
+}
+
+/// Opens a session of `options` on `model`, called `name` in messages, and hands it to `body`.
+pub(crate) fn open_session<R>(
+    name: &str,
+    model: Model<'_>,
+    kernels: &'static Kernels,
+    pool: &ThreadPool,
+    options: &PlanOptions,
+    body: impl FnOnce(Session<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let plan = MemoryPlan::new(model.config(), options)
+        .map_err(|e| Error::new(name, e).hint("ask for fewer tokens, with --ctx where there is one"))?;
     let mut memory: Vec<u8> = Vec::new();
     memory.try_reserve_exact(plan.bytes() + ARENA_ALIGN).map_err(|_| {
         Error::new("memory", format!("expected {} free bytes, the system refused them", plan.bytes()))
@@ -257,11 +294,6 @@ fn with_model_session<R>(
     memory.resize(plan.bytes() + ARENA_ALIGN, 0);
     let offset = memory.as_ptr().align_offset(ARENA_ALIGN);
     let arena = &mut memory[offset..offset + plan.bytes()];
-    let pool = ThreadPool::new(n_threads as usize).map_err(|e| {
-        Error::new("threads", format!("expected {n_threads}, the system refused one: {e}"))
-            .hint("choose fewer with --threads")
-    })?;
-    let session =
-        Session::new(model, kernels, &pool, &plan, arena).map_err(|e| Error::new(display_name(path), e))?;
+    let session = Session::new(model, kernels, pool, &plan, arena).map_err(|e| Error::new(name, e))?;
     body(session)
 }

@@ -1,5 +1,6 @@
 //! The command line from outside: exit status, and what goes to stdout and to stderr
 
+mod bench;
 mod chat_template;
 mod embed;
 mod hub;
