@@ -10,6 +10,8 @@ pub enum Backend {
     Neon,
     /// Armv8.2 `SDOT` on top of [`Backend::Neon`]: Cortex-A55, A76 and everything after.
     Dotprod,
+    /// Armv8.6 `SMMLA` on top of [`Backend::Dotprod`]: Neoverse N2, Cortex-A510, A710 and everything after.
+    I8mm,
     /// x86-64 with AVX2, FMA and F16C: Haswell, Zen and everything after.
     Avx2,
     /// AVX-512 F, BW, VL, VNNI and VBMI on top of [`Backend::Avx2`]: Ice Lake, Zen 4 and everything after.
@@ -18,15 +20,17 @@ pub enum Backend {
 
 impl Backend {
     /// Every backend, slowest first.
-    pub const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Dotprod, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 6] =
+        [Self::Scalar, Self::Neon, Self::Dotprod, Self::I8mm, Self::Avx2, Self::Avx512];
 
-    /// The word people type: `scalar`, `neon`, `dotprod`, `avx2` or `avx512`.
+    /// The word people type: `scalar`, `neon`, `dotprod`, `i8mm`, `avx2` or `avx512`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
+            Self::I8mm => "i8mm",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         }

@@ -141,6 +141,10 @@ static DOTPROD: Kernels = Kernels {
     entries: &crate::neon::dotprod::ENTRIES,
 };
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+static I8MM: Kernels =
+    Kernels { backend: Backend::I8mm, name: "aarch64-i8i2i32-i8mm", entries: &crate::neon::i8mm::ENTRIES };
+
 static SCALAR: Kernels = Kernels { backend: Backend::Scalar, name: SCALAR_NAME, entries: &scalar::ENTRIES };
 
 impl Kernels {
@@ -165,6 +169,8 @@ impl Kernels {
             Backend::Neon if features.has_neon() => Some(&NEON),
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Backend::Dotprod if features.has_dotprod() => Some(&DOTPROD),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Backend::I8mm if features.has_i8mm() => Some(&I8MM),
             _ => None,
         }
     }

@@ -19,9 +19,10 @@ pub(super) use read_register;
 
 /// What the kernels may use on this core.
 pub(crate) fn kernel_features() -> CpuFeatures {
-    let (isar0, pfr0) = (read_register!("id_aa64isar0_el1"), read_register!("id_aa64pfr0_el1"));
+    let (isar0, isar1) = (read_register!("id_aa64isar0_el1"), read_register!("id_aa64isar1_el1"));
+    let pfr0 = read_register!("id_aa64pfr0_el1");
     // SAFETY: the values are those of this core, the only one that runs kernels.
-    unsafe { CpuFeatures::from_aarch64_id(isar0, pfr0) }
+    unsafe { CpuFeatures::from_aarch64_id(isar0, isar1, pfr0) }
 }
 
 /// Bits of a physical address (`ID_AA64MMFR0_EL1.PARange`).

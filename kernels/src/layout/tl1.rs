@@ -55,10 +55,14 @@ pub const fn tile_bytes(k: usize) -> usize {
 
 /// The weights of one pair of columns, by row.
 pub(crate) fn decode_pair(pair: &[u8; PAIR_BYTES]) -> [[i8; 2]; TILE_ROWS] {
-    core::array::from_fn(|row| {
-        let byte = pair[row % PAIR_BYTES];
-        WEIGHTS[usize::from(if row < PAIR_BYTES { byte & 15 } else { byte >> 4 })]
-    })
+    core::array::from_fn(|row| decode_row(pair, row))
+}
+
+/// The weights of one pair of columns in one row of the tile.
+#[inline]
+pub(crate) fn decode_row(pair: &[u8; PAIR_BYTES], row: usize) -> [i8; 2] {
+    let byte = pair[row % PAIR_BYTES];
+    WEIGHTS[usize::from(if row < PAIR_BYTES { byte & 15 } else { byte >> 4 })]
 }
 
 /// Packs the trits `[32, k]` of one tile.

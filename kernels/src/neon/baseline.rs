@@ -2,16 +2,30 @@
 
 use super::{elementwise, gemm_float, gemv_float, gevm, reduce};
 use crate::dispatch::Entries;
-use crate::scalar;
 
-mod gemm_i8_i2;
+mod columns;
+mod gemm;
 mod gemv_i16_i8;
+mod gemv_i8;
 mod gemv_i8_i2;
+pub(super) mod gemv_i8_tl1;
 mod split_head;
 
 pub(crate) const ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
-    gemm_i8_i2: gemm_i8_i2::gemm_i8_i2,
+    gemv_i8_tl1: gemv_i8_tl1::gemv_i8_tl1,
+    gemv_i8_tl2: gemv_i8::gemv_i8_tl2,
+    gemv_i8_t5: gemv_i8::gemv_i8_t5,
+    gemm_i8_i2: gemm::gemm_i8_i2,
+    gemm_i8_tl1: gemm::gemm_i8_tl1,
+    gemm_i8_tl2: gemm::gemm_i8_tl2,
+    gemm_i8_t5: gemm::gemm_i8_t5,
+    gemv_rows_i8_i2: gemv_i8_i2::gemv_rows_i8_i2,
+    gemv_rows_i8_tl2: gemv_i8::gemv_rows_i8_tl2,
+    gemv_rows_i8_t5: gemv_i8::gemv_rows_i8_t5,
+    gemm_columns_i8_i2: columns::gemm_columns_i8_i2,
+    gemm_columns_i8_tl2: columns::gemm_columns_i8_tl2,
+    gemm_columns_i8_t5: columns::gemm_columns_i8_t5,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
     gemv_i16_u5: split_head::gemv_i16_u5,
     gemv_i16_u3: split_head::gemv_i16_u3,
@@ -38,5 +52,4 @@ pub(crate) const ENTRIES: Entries = Entries {
     f32_to_f16: elementwise::f32_to_f16,
     widen_f16: elementwise::widen_f16,
     widen_bf16: elementwise::widen_bf16,
-    ..scalar::ENTRIES
 };

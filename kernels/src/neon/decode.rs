@@ -64,26 +64,29 @@ fn first_digit(s: int8x16_t) -> int8x16_t {
 pub(super) fn tl2(rows: [&[Packed]; ROWS], blocks: usize, mut emit: impl FnMut(usize, Group)) {
     const GROUPS: usize = BLOCK / LANES;
     let tables = tables();
+    let low = |v: [uint8x16_t; ROWS]| v.map(|v| vandq_u8(v, vdupq_n_u8(31)));
     for b in 0..blocks {
-        let indices = rows.map(|row| indices(&row[b * VECTORS..]));
-        for q in 0..indices[0].len() {
+        let mut triples = |q: usize, indices: [uint8x16_t; ROWS]| {
             for (i, table) in tables.into_iter().enumerate() {
-                emit(GROUPS * b + 3 * q + i, indices.map(|row| vqtbl2q_s8(table, row[q])));
+                emit(GROUPS * b + 3 * q + i, indices.map(|row| vqtbl2q_s8(table, row)));
             }
-        }
+        };
+        let vector = |i: usize| rows.map(|row| row[b * VECTORS..][..VECTORS][i].load());
+        // In the order that keeps fewest vectors alive.
+        let (v0, v1) = (vector(0), vector(1));
+        triples(0, low(v0));
+        triples(1, low(v1));
+        triples(5, core::array::from_fn(|r| vsriq_n_u8::<5>(vshrq_n_u8::<3>(v1[r]), v0[r])));
+        let (v2, v3) = (vector(2), vector(3));
+        triples(2, low(v2));
+        triples(3, low(v3));
+        triples(6, core::array::from_fn(|r| vsriq_n_u8::<5>(vshrq_n_u8::<3>(v3[r]), v2[r])));
+        let v4 = vector(4);
+        triples(4, low(v4));
+        let upper: [_; ROWS] = core::array::from_fn(|r| {
+            vbslq_u8(vdupq_n_u8(0x10), vshrq_n_u8::<1>(v3[r]), vshrq_n_u8::<2>(v1[r]))
+        });
+        triples(7, low(core::array::from_fn(|r| vsriq_n_u8::<5>(upper[r], v4[r]))));
     }
     i2(rows.map(|row| &row[blocks * VECTORS..]), |group, vectors| emit(GROUPS * blocks + group, vectors));
-}
-
-/// The eight vectors of indices of a block.
-#[inline]
-#[target_feature(enable = "neon")]
-fn indices(block: &[Packed]) -> [uint8x16_t; 8] {
-    let [v0, v1, v2, v3, v4] = [0, 1, 2, 3, 4].map(|i: usize| block[i].load());
-    let low = |v| vandq_u8(v, vdupq_n_u8(31));
-    let five = vsriq_n_u8::<5>(vshrq_n_u8::<3>(v1), v0);
-    let six = vsriq_n_u8::<5>(vshrq_n_u8::<3>(v3), v2);
-    let upper = vbslq_u8(vdupq_n_u8(0x10), vshrq_n_u8::<1>(v3), vshrq_n_u8::<2>(v1));
-    let seven = low(vsriq_n_u8::<5>(upper, v4));
-    [low(v0), low(v1), low(v2), low(v3), low(v4), five, six, seven]
 }

@@ -8,14 +8,14 @@ mod columns_i2;
 mod columns_t5;
 mod gemm;
 mod gemv_i16_i8;
-mod gemv_i8_i2;
-mod gemv_i8_t5;
-mod gemv_i8_tl2;
+pub(super) mod gemv_i8_i2;
+pub(super) mod gemv_i8_t5;
+pub(super) mod gemv_i8_tl2;
 mod sdot;
 mod split_head;
 mod tile;
 
-pub(crate) static ENTRIES: Entries = Entries {
+pub(crate) const ENTRIES: Entries = Entries {
     gemv_i8_i2: gemv_i8_i2::gemv_i8_i2,
     gemv_i8_tl2: gemv_i8_tl2::gemv_i8_tl2,
     gemv_i8_t5: gemv_i8_t5::gemv_i8_t5,
@@ -26,6 +26,7 @@ pub(crate) static ENTRIES: Entries = Entries {
     gemm_columns_i8_tl2: columns::gemm_columns_i8_tl2,
     gemm_columns_i8_t5: columns::gemm_columns_i8_t5,
     gemm_i8_i2: gemm::gemm_i8_i2,
+    gemm_i8_tl1: gemm::gemm_i8_tl1,
     gemm_i8_tl2: gemm::gemm_i8_tl2,
     gemm_i8_t5: gemm::gemm_i8_t5,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,

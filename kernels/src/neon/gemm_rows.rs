@@ -9,11 +9,11 @@ use core::arch::aarch64::{
 };
 
 use super::decode::{self, Group, LANES};
-use super::load::{Load, expect_aligned, store_i32x4};
+use super::load::{Aligned, Load, expect_aligned, store_i32x4};
 use super::rows::ROWS;
 use super::ternary_rows::{Packed, X, vectors};
 use super::tl2::VECTORS;
-use crate::layout::{i2, t5, tl2};
+use crate::layout::{TernaryLayout, i2, t5, tl1, tl2};
 
 /// Fours of rows in a tile.
 pub(super) const FOURS: usize = 2;
@@ -25,28 +25,11 @@ pub(super) type TileGroup = [[int8x16_t; FOURS]; 4];
 /// Sums by four rows and by token; a lane is a row.
 pub(super) type Sums = [[int32x4_t; TOKENS]; FOURS];
 
-/// Groups of sixteen elements in a segment: whole blocks of i2 and of t5. A tile of them takes 10 KiB, which leave room
-/// for activations in 32 KiB of L1.
-const SEGMENT: usize = 80;
-/// The same for tl2, whose blocks are larger.
-const SEGMENT_TL2: usize = 3 * tl2::BLOCK / LANES;
-
-const _: () =
-    assert!((SEGMENT * LANES).is_multiple_of(i2::BLOCK) && (SEGMENT * LANES).is_multiple_of(t5::BLOCK));
-const _: () = assert!(SEGMENT_TL2 <= SEGMENT);
-
-/// How rows are cut: groups of sixteen elements in a row and in a segment, vectors of bytes in both.
-struct Cut {
-    groups: usize,
-    segment_groups: usize,
-    packed: usize,
-    segment_packed: usize,
-}
-
 /// `arrange` puts sixteen elements of four rows in the order of `products`, which sums a tile with 1, 2, 4 or 8 tokens.
+/// `S` sixteens of a row, whole blocks of it, are decoded at once.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn gemm_i2(
+pub(super) fn gemm_i2<const S: usize>(
     w: &[u8],
     n: usize,
     k: usize,
@@ -56,18 +39,21 @@ pub(super) fn gemm_i2(
     arrange: impl Fn(Group) -> Group,
     products: impl Fn(&[TileGroup], &[&[X]]) -> Sums,
 ) {
-    let packed = i2::row_bytes(k) / size_of::<Packed>();
-    let cut = Cut { groups: 4 * packed, segment_groups: SEGMENT, packed, segment_packed: SEGMENT / 4 };
-    let decode = |rows: [&[Packed]; ROWS], _, tile: &mut [TileGroup], four| {
-        decode::i2(rows, |group, vectors| put(tile, group, four, arrange(vectors)));
-    };
-    gemm(&cut, w, n, m, x, out, decode, products);
+    const GROUPS: usize = i2::BLOCK / LANES;
+    const { assert!(S.is_multiple_of(GROUPS)) };
+    let rows = Matrix::new(w, n, i2::row_bytes(k));
+    gemm::<S>(n, m, x, out, GROUPS * rows.packed, products, |row, first, tile| {
+        for four in 0..FOURS {
+            let part = rows.four(row + four * ROWS, first / GROUPS, (first + S) / GROUPS);
+            decode::i2(part, |group, vectors| put(tile, group, four, arrange(vectors)));
+        }
+    });
 }
 
 /// [`gemm_i2`] for t5.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn gemm_t5(
+pub(super) fn gemm_t5<const S: usize>(
     w: &[u8],
     n: usize,
     k: usize,
@@ -77,20 +63,21 @@ pub(super) fn gemm_t5(
     arrange: impl Fn(Group) -> Group,
     products: impl Fn(&[TileGroup], &[&[X]]) -> Sums,
 ) {
-    const DIGITS: usize = t5::DIGITS;
-    let packed = t5::row_bytes(k) / size_of::<Packed>();
-    let cut =
-        Cut { groups: DIGITS * packed, segment_groups: SEGMENT, packed, segment_packed: SEGMENT / DIGITS };
-    let decode = |rows: [&[Packed]; ROWS], _, tile: &mut [TileGroup], four| {
-        decode::t5(rows, |group, vectors| put(tile, group, four, arrange(vectors)));
-    };
-    gemm(&cut, w, n, m, x, out, decode, products);
+    const GROUPS: usize = t5::DIGITS;
+    const { assert!(S.is_multiple_of(GROUPS)) };
+    let rows = Matrix::new(w, n, t5::row_bytes(k));
+    gemm::<S>(n, m, x, out, GROUPS * rows.packed, products, |row, first, tile| {
+        for four in 0..FOURS {
+            let part = rows.four(row + four * ROWS, first / GROUPS, (first + S) / GROUPS);
+            decode::t5(part, |group, vectors| put(tile, group, four, arrange(vectors)));
+        }
+    });
 }
 
 /// [`gemm_i2`] for tl2.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn gemm_tl2(
+pub(super) fn gemm_tl2<const S: usize>(
     w: &[u8],
     n: usize,
     k: usize,
@@ -100,18 +87,77 @@ pub(super) fn gemm_tl2(
     arrange: impl Fn(Group) -> Group,
     products: impl Fn(&[TileGroup], &[&[X]]) -> Sums,
 ) {
-    let packed = tl2::row_bytes(k) / size_of::<Packed>();
-    let cut = Cut {
-        groups: i2::k_padded(k) / LANES,
-        segment_groups: SEGMENT_TL2,
-        packed,
-        segment_packed: SEGMENT_TL2 * LANES / tl2::BLOCK * VECTORS,
-    };
-    let decode = |rows: [&[Packed]; ROWS], first: usize, tile: &mut [TileGroup], four| {
-        let blocks = (k / tl2::BLOCK - first * LANES / tl2::BLOCK).min(rows[0].len() / VECTORS);
-        decode::tl2(rows, blocks, |group, vectors| put(tile, group, four, arrange(vectors)));
-    };
-    gemm(&cut, w, n, m, x, out, decode, products);
+    const GROUPS: usize = tl2::BLOCK / LANES;
+    const { assert!(S.is_multiple_of(GROUPS)) };
+    let most = S / GROUPS;
+    let rows = Matrix::new(w, n, tl2::row_bytes(k));
+    gemm::<S>(n, m, x, out, i2::k_padded(k) / LANES, products, |row, first, tile| {
+        let start = first / GROUPS;
+        let blocks = (k / tl2::BLOCK - start).min(most);
+        // A segment that is not full takes the i2 tail as well.
+        let end = if blocks == most { (start + most) * VECTORS } else { rows.packed };
+        for four in 0..FOURS {
+            let part = rows.four(row + four * ROWS, start * VECTORS, end);
+            decode::tl2(part, blocks, |group, vectors| put(tile, group, four, arrange(vectors)));
+        }
+    });
+}
+
+/// [`gemm_i2`] for tl1, whose rows are decoded one weight at a time: its tiles have no vectors along a row.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn gemm_tl1<const S: usize>(
+    w: &[u8],
+    n: usize,
+    k: usize,
+    m: usize,
+    x: &[i8],
+    out: &mut [i32],
+    arrange: impl Fn(Group) -> Group,
+    products: impl Fn(&[TileGroup], &[&[X]]) -> Sums,
+) {
+    let (pairs, _) = w.as_chunks::<{ tl1::PAIR_BYTES }>();
+    let per_tile = tl1::tile_bytes(k) / tl1::PAIR_BYTES;
+    gemm::<S>(n, m, x, out, per_tile.div_ceil(LANES / 2), products, |row, first, tile| {
+        let pairs = &pairs[row / tl1::TILE_ROWS * per_tile..][..per_tile];
+        for (group, tile) in tile.iter_mut().enumerate() {
+            let pairs = pairs.iter().skip((first + group) * LANES / 2).take(LANES / 2);
+            for four in 0..FOURS {
+                let mut rows = [Aligned([0; LANES]); ROWS];
+                for (p, pair) in pairs.clone().enumerate() {
+                    for (r, weights) in rows.iter_mut().enumerate() {
+                        let row = (row + four * ROWS + r) % tl1::TILE_ROWS;
+                        weights.0[2 * p..2 * p + 2].copy_from_slice(&tl1::decode_row(pair, row));
+                    }
+                }
+                let vectors = arrange(rows.each_ref().map(Load::load));
+                for (place, vector) in tile.iter_mut().zip(vectors) {
+                    place[four] = vector;
+                }
+            }
+        }
+    });
+}
+
+/// Rows of vectors.
+struct Matrix<'w> {
+    w: &'w [Packed],
+    n: usize,
+    /// Vectors of a row.
+    packed: usize,
+}
+
+impl<'w> Matrix<'w> {
+    fn new(w: &'w [u8], n: usize, row_bytes: usize) -> Self {
+        Self { w: expect_aligned(w.as_chunks().0), n, packed: row_bytes / size_of::<Packed>() }
+    }
+
+    /// Vectors `start..end`, or to the end of the row, of four rows; past the last row, that row again.
+    #[inline]
+    fn four(&self, first: usize, start: usize, end: usize) -> [&'w [Packed]; ROWS] {
+        let end = end.min(self.packed);
+        [0, 1, 2, 3].map(|r| &self.w[(first + r).min(self.n - 1) * self.packed..][start..end])
+    }
 }
 
 /// Puts a group in its place. The last block of a row may have groups past the activations: there is no place for them.
@@ -124,39 +170,32 @@ fn put(tile: &mut [TileGroup], group: usize, four: usize, vectors: Group) {
     }
 }
 
-/// `decode(rows, first group, tile, which four)` fills a tile's half from a segment of four rows.
+/// `fill(row, group, tile)` decodes eight rows from `row` on, and of them groups from `group` on; a row has `groups`,
+/// and a segment at most `S`: 80 take 10 KiB, which leave room for activations in 32 KiB of L1.
 #[inline]
 #[target_feature(enable = "neon")]
-fn gemm(
-    cut: &Cut,
-    w: &[u8],
+fn gemm<const S: usize>(
     n: usize,
     m: usize,
     x: &[i8],
     out: &mut [i32],
-    decode: impl Fn([&[Packed]; ROWS], usize, &mut [TileGroup], usize),
+    groups: usize,
     products: impl Fn(&[TileGroup], &[&[X]]) -> Sums,
+    fill: impl Fn(usize, usize, &mut [TileGroup]),
 ) {
     out.fill(0);
     if n == 0 || m == 0 {
         return;
     }
-    let w = expect_aligned(w.as_chunks::<16>().0);
     let x = vectors(x);
     let per_token = x.len() / m;
-    let groups = cut.groups.min(per_token);
-    let mut tile = [[[vdupq_n_s8(0); FOURS]; 4]; SEGMENT];
+    let groups = groups.min(per_token);
+    let mut tile = [[[vdupq_n_s8(0); FOURS]; 4]; S];
     for (eight, out) in out.chunks_mut(FOURS * ROWS * m).enumerate() {
-        let row = |r: usize| &w[(eight * FOURS * ROWS + r).min(n - 1) * cut.packed..][..cut.packed];
-        for (segment, first) in (0..groups).step_by(cut.segment_groups).enumerate() {
-            let count = cut.segment_groups.min(groups - first);
-            let start = segment * cut.segment_packed;
-            let end = cut.packed.min(start + cut.segment_packed);
+        for first in (0..groups).step_by(S) {
+            let count = S.min(groups - first);
             let tile = &mut tile[..count];
-            for four in 0..FOURS {
-                let rows = [0, 1, 2, 3].map(|r| &row(four * ROWS + r)[start..end]);
-                decode(rows, first, tile, four);
-            }
+            fill(eight * FOURS * ROWS, first, tile);
             let token = |t: usize| &x[t.min(m - 1) * per_token..][first..first + count];
             for t in (0..m).step_by(TOKENS) {
                 let tokens: [&[X]; TOKENS] = core::array::from_fn(|i| token(t + i));
@@ -206,4 +245,33 @@ pub(super) fn transpose([a, b, c, d]: [int32x4_t; 4]) -> [int32x4_t; 4] {
     let (cd0, cd1) = (wide(vtrn1q_s32(c, d)), wide(vtrn2q_s32(c, d)));
     [vtrn1q_s64(ab0, cd0), vtrn1q_s64(ab1, cd1), vtrn2q_s64(ab0, cd0), vtrn2q_s64(ab1, cd1)]
         .map(|v| vreinterpretq_s32_s64(v))
+}
+
+/// A GEMM for so few tokens that decoding a tile costs more than it saves: one GEMV for each token, on `R` rows at a
+/// time, which stay in cache between tokens.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn few_tokens<const R: usize>(
+    layout: TernaryLayout,
+    w: &[u8],
+    k: usize,
+    m: usize,
+    x: &[i8],
+    out: &mut [i32],
+    gemv: impl Fn(&[u8], usize, &[i8], &mut [i32]),
+) {
+    if m == 0 || k == 0 {
+        return out.fill(0);
+    }
+    for (block, out) in out.chunks_mut(R * m).enumerate() {
+        let rows = out.len() / m;
+        let w = &w[block * layout.matrix_bytes(R, k)..][..layout.matrix_bytes(rows, k)];
+        for (t, x) in x.chunks_exact(i2::k_padded(k)).enumerate() {
+            let mut sums = [0; R];
+            gemv(w, rows, x, &mut sums[..rows]);
+            for (row, sum) in out.chunks_exact_mut(m).zip(sums) {
+                row[t] = sum;
+            }
+        }
+    }
 }

@@ -139,6 +139,13 @@ pub(super) fn store_i32x4(out: &mut [i32; 4], v: int32x4_t) {
     unsafe { core::ptr::from_mut(out).cast::<AlignedTo4<int32x4_t>>().write(AlignedTo4(v)) }
 }
 
+/// Writes sixteen bytes on their boundary.
+#[inline(always)]
+pub(super) fn store_u8x16(out: &mut Aligned<[u8; 16]>, v: uint8x16_t) {
+    // SAFETY: the reference is valid for 16 bytes and its type is aligned to 16.
+    unsafe { core::ptr::from_mut(out).cast::<uint8x16_t>().write(v) }
+}
+
 /// Writes eight halves at their own alignment.
 #[inline(always)]
 pub(super) fn store_u16x8(out: &mut [u16; 8], v: uint16x8_t) {
@@ -184,4 +191,12 @@ pub(super) fn prefetch_after<const BYTES: usize, T>(x: &T) {
             options(nostack, readonly, preserves_flags),
         );
     }
+}
+
+/// The same vector, of which the compiler knows nothing.
+#[inline(always)]
+pub(super) fn opaque(mut v: int8x16_t) -> int8x16_t {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {:v} */", inout(vreg) v, options(pure, nomem, nostack, preserves_flags)) }
+    v
 }

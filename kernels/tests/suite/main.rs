@@ -45,7 +45,7 @@ fn backends_have_distinct_names_and_the_best_is_the_last() {
 fn a_cpu_without_features_gets_the_oracle_and_nothing_else() {
     let none = CpuFeatures::none();
     assert_eq!(Kernels::best(none).backend(), Backend::Scalar);
-    for backend in [Backend::Neon, Backend::Dotprod, Backend::Avx2, Backend::Avx512] {
+    for backend in [Backend::Neon, Backend::Dotprod, Backend::I8mm, Backend::Avx2, Backend::Avx512] {
         assert!(Kernels::for_backend(backend, none).is_none(), "{backend}");
     }
 }

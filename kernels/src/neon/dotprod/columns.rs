@@ -11,9 +11,10 @@ use super::tile::{of_columns, products};
 use super::{columns_i2, columns_t5};
 use crate::layout::i2::k_padded;
 use crate::layout::{i2, t5, tl2};
+use crate::neon::columns::Columns;
 use crate::neon::decode::{self, Group, LANES};
 use crate::neon::gemm_rows::{FOURS, TOKENS, TileGroup, add_some};
-use crate::neon::load::{Aligned, expect_aligned};
+use crate::neon::load::Aligned;
 use crate::neon::rows::ROWS;
 use crate::neon::ternary_rows::{Packed, X};
 use crate::neon::tl2::VECTORS;
@@ -26,29 +27,6 @@ const CHUNK_TL2: usize = 2;
 const GATHERED: usize = 32;
 /// Outputs of a tile.
 const EIGHT: usize = FOURS * ROWS;
-
-/// A column-major matrix, and the part of it that is asked for.
-pub(super) struct Columns<'a> {
-    w: &'a [Packed],
-    /// Vectors of a column.
-    packed: usize,
-    pub(super) outputs: Range<usize>,
-    pub(super) list: &'a [u32],
-}
-
-impl<'a> Columns<'a> {
-    fn new(w: &'a [u8], column_bytes: usize, outputs: Range<usize>, list: &'a [u32]) -> Self {
-        let w = expect_aligned(w.as_chunks().0);
-        Self { w, packed: column_bytes / size_of::<Packed>(), outputs, list }
-    }
-
-    /// Vectors `range` of the `i`th listed column; past the last, of that one.
-    #[inline(always)]
-    pub(super) fn part(&self, i: usize, range: Range<usize>) -> &'a [Packed] {
-        let column = self.list[i.min(self.list.len() - 1)] as usize;
-        &self.w[column * self.packed..][..self.packed][range]
-    }
-}
 
 #[target_feature(enable = "neon,dotprod")]
 pub(super) fn gemm_columns_i8_i2(

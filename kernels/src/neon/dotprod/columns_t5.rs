@@ -7,9 +7,9 @@
 
 use core::arch::aarch64::{int32x4_t, vdupq_n_s32, vmlaq_n_s32, vnegq_s32, vreinterpretq_s8_u8, vshrq_n_s32};
 
-use super::columns::Columns;
 use super::tile::{of_columns, sdot_by_element, triple};
 use crate::layout::t5::{BLOCK, DIGITS};
+use crate::neon::columns::Columns;
 use crate::neon::gemm_rows::add_some;
 use crate::neon::load::{Aligned, Load, prefetch_lines};
 use crate::neon::ternary_rows::Packed;

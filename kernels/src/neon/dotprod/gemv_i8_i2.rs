@@ -27,7 +27,7 @@ const LINES: usize = ROWS * STEP * BLOCK_BYTES / 64;
 type Sums = [int32x4_t; 4];
 
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn gemv_i8_i2(w: &[u8], _n: usize, k: usize, x: &[i8], out: &mut [i32]) {
+pub(in crate::neon) fn gemv_i8_i2(w: &[u8], _n: usize, k: usize, x: &[i8], out: &mut [i32]) {
     products::<false>(w, k, &[], x, out);
 }
 

@@ -32,7 +32,7 @@ type Sums = [int32x4_t; 2];
 type XBlock = [int8x16_t; DIGITS];
 
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn gemv_i8_t5(w: &[u8], _n: usize, k: usize, x: &[i8], out: &mut [i32]) {
+pub(in crate::neon) fn gemv_i8_t5(w: &[u8], _n: usize, k: usize, x: &[i8], out: &mut [i32]) {
     products::<false>(w, k, &[], x, out);
 }
 

@@ -24,7 +24,7 @@ use crate::neon::tl2::{Tables, VECTORS, X_VECTORS, tables};
 const LINES: usize = ROWS * BLOCK_BYTES / 64;
 
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn gemv_i8_tl2(w: &[u8], _n: usize, k: usize, x: &[i8], out: &mut [i32]) {
+pub(in crate::neon) fn gemv_i8_tl2(w: &[u8], _n: usize, k: usize, x: &[i8], out: &mut [i32]) {
     products::<false>(w, k, &[], x, out);
 }
 
