@@ -9,7 +9,10 @@ mod command;
 mod line;
 mod obey;
 mod stats;
+mod storage;
 mod wire;
+
+pub use storage::Storage;
 
 use core::fmt;
 
@@ -95,6 +98,7 @@ pub struct Console<'a> {
     line: &'a mut [u8],
     buffers: EncodeBuffers<'a>,
     system: heapless::String<MAX_SYSTEM_BYTES>,
+    storage: Option<&'a mut dyn Storage>,
     sampler: Sampler,
     options: ConsoleOptions,
     stats: Stats,
@@ -163,6 +167,7 @@ impl<'a> Console<'a> {
             line,
             buffers,
             system,
+            storage: None,
             sampler,
             options,
             stats: Stats::default(),

@@ -8,6 +8,7 @@
 //! dropped from the oldest on, the system message stays, and everything behind the unchanged
 //! prefix is prefilled again: rotated keys depend on their context and cannot be moved exactly.
 
+mod saved;
 #[cfg(test)]
 mod tests;
 

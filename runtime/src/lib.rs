@@ -33,11 +33,11 @@ pub use arena::{ARENA_ALIGN, Arena, ArenaError, Plain, align_up, cast_slice, cas
 pub use chat_template::{ChatTemplate, ChatTemplateError, Content as ChatContent, Item as ChatItem, Role};
 pub use checksum::{Checksum, checksum};
 pub use config::{Config, HiddenAct, Pooling, SamplingDefaults};
-pub use console::{Console, ConsoleError, ConsoleOptions, Ended};
+pub use console::{Console, ConsoleError, ConsoleOptions, Ended, Storage};
 pub use conversation::{PromptError, encode_system};
 pub use format::{LoadError, PrefixError};
 #[cfg(feature = "std")]
-pub use hosted::{ModelFile, Releasing, StdStream, Terminal, ThreadPool};
+pub use hosted::{ModelFile, Releasing, SaveFolder, StdStream, Terminal, ThreadPool};
 pub use logits_hash::{LogitsHash, OutputHash};
 pub use model::{Layer, Linear, Model, SplitTable, Table, Ternary};
 pub use parallel::{

@@ -6,5 +6,7 @@
 mod full_context;
 #[path = "console/script.rs"]
 mod script;
+#[path = "console/storage.rs"]
+mod storage;
 #[path = "console/typing.rs"]
 mod typing;

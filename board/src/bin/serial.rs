@@ -9,7 +9,8 @@ use clap::Parser;
 use ternlet_board::console_options;
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
-    ARENA_ALIGN, Console, LoadError, MemoryPlan, Model, ModelFile, PlanOptions, Session, Terminal, ThreadPool,
+    ARENA_ALIGN, Console, LoadError, MemoryPlan, Model, ModelFile, PlanOptions, SaveFolder, Session,
+    Terminal, ThreadPool,
 };
 
 /// Opens a prompt on a packed model: on standard input and output, or on a serial device.
@@ -32,6 +33,9 @@ struct Options {
     /// Positions in the KV cache [default: 4096, or the model's own maximum if that is less]
     #[arg(long, value_name = "N")]
     ctx: Option<u32>,
+    /// Folder where /save keeps conversations and /restore finds them
+    #[arg(long, value_name = "FOLDER")]
+    saves: Option<PathBuf>,
     /// Skip the checksums of the weights
     #[arg(long)]
     trust: bool,
@@ -107,6 +111,14 @@ fn serve(session: Session<'_>, options: &Options) -> Result<(), String> {
     let console_options = console_options(session.model().config(), terminal.is_interactive());
     let mut console = Console::new(session, console_options)
         .map_err(|error| format!("{}: {error}", options.model.display()))?;
+    let open = |path: &PathBuf| {
+        SaveFolder::open(path.clone())
+            .map_err(|error| format!("{}: {error}\n  name another folder with --saves", path.display()))
+    };
+    let mut saves = options.saves.as_ref().map(open).transpose()?;
+    if let Some(saves) = &mut saves {
+        console.set_storage(saves);
+    }
     let start = Instant::now();
     let clock = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
     console.run(&mut terminal, &clock).map_err(|error| format!("{stream}: {error}"))?;

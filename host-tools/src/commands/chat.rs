@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use embedded_io::{ErrorType, Write};
-use ternlet_runtime::{Console, ConsoleOptions, Terminal};
+use ternlet_runtime::{Console, ConsoleOptions, SaveFolder, Terminal};
 
 use crate::error::Error;
 use crate::open::{Gives, HeadFlags, LookupFlag, Needs, RunFlags, display_name, with_session};
@@ -30,6 +30,9 @@ pub(crate) struct ChatFlags {
     /// Positions to plan memory for [default: the model's maximum, at most 4096]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     ctx: Option<u32>,
+    /// Folder where /save keeps conversations and /restore finds them
+    #[arg(long, value_name = "FOLDER")]
+    saves: Option<PathBuf>,
     #[command(flatten)]
     sampling: SamplingFlags,
     #[command(flatten)]
@@ -71,6 +74,13 @@ pub(crate) fn run(args: &ChatArgs) -> Result<(), Error> {
 
 /// Opens a prompt on the model at `path`, or on the shipped one.
 pub(crate) fn converse(path: Option<&Path>, flags: &ChatFlags) -> Result<(), Error> {
+    let open = |path: &PathBuf| {
+        SaveFolder::open(path.clone()).map_err(|e| {
+            Error::new(path.display(), format!("expected a folder for saved conversations, found: {e}"))
+                .hint("make the folder first, or name another with --saves")
+        })
+    };
+    let mut saves = flags.saves.as_ref().map(open).transpose()?;
     let needs = Needs {
         gives: Gives::Logits,
         context: flags.ctx,
@@ -99,6 +109,9 @@ pub(crate) fn converse(path: Option<&Path>, flags: &ChatFlags) -> Result<(), Err
             max_answer_tokens: flags.n_tokens,
         };
         let mut console = Console::new(session, options).map_err(|e| Error::new(display_name(path), e))?;
+        if let Some(saves) = &mut saves {
+            console.set_storage(saves);
+        }
         let start = Instant::now();
         let clock = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let ended = if interactive {

@@ -10,6 +10,8 @@ pub(crate) enum Command<'l> {
     System(&'l str),
     Set(Setting),
     Stats,
+    Save(&'l str),
+    Restore(&'l str),
     SelfTest,
     Quit,
 }
@@ -57,6 +59,7 @@ pub(crate) const HELP: &str = "\
 /system TEXT           set the system message (empty: none) and start over
 /set temperature 0.7   0 is greedy; also: top-k 40, top-p 0.95, seed 7, tokens 256, lookup on
 /stats                 speed, memory and the hash so far
+/save NAME             keep the conversation; /restore NAME goes on with it
 /selftest              compare this machine's bits with the packer's
 /quit                  leave
 Ctrl-C stops an answer. // at the start of a line sends a slash to the model.";
@@ -73,6 +76,8 @@ pub(crate) fn parse(line: &str) -> Result<Command<'_>, CommandError<'_>> {
         "/system" => Ok(Command::System(rest)),
         "/set" => setting(rest).map(Command::Set),
         "/stats" => Ok(Command::Stats),
+        "/save" => Ok(Command::Save(rest)),
+        "/restore" => Ok(Command::Restore(rest)),
         "/selftest" => Ok(Command::SelfTest),
         "/quit" => Ok(Command::Quit),
         _ => Err(CommandError::Unknown(word)),
@@ -117,6 +122,8 @@ mod tests {
             ("/reset ", Ok(Command::Reset)),
             ("/system  Be brief. ", Ok(Command::System("Be brief."))),
             ("/system", Ok(Command::System(""))),
+            ("/save monday-1 ", Ok(Command::Save("monday-1"))),
+            ("/restore", Ok(Command::Restore(""))),
             ("/set temperature 0.5", Ok(Command::Set(Setting::Temperature(0.5)))),
             ("/set top-k  40 ", Ok(Command::Set(Setting::TopK(40)))),
             ("/set seed 18446744073709551615", Ok(Command::Set(Setting::Seed(u64::MAX)))),

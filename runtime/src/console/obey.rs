@@ -35,6 +35,8 @@ impl Console<'_> {
             Command::Stats => {
                 self.stats.report(&self.session, self.conversation.ids().len(), &self.hash, wire)
             }
+            Command::Save(name) => self.save(name, wire),
+            Command::Restore(name) => self.restore(name, wire),
             Command::SelfTest => self.self_test(wire, clock),
             Command::Quit => Ok(()),
         }

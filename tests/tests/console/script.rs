@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 use ternlet_kernels::{CpuFeatures, Kernels};
 use ternlet_runtime::{
-    Console, ConsoleOptions, Ended, KvType, Model, ModelFile, PlanOptions, SamplerOptions, Serial,
+    Console, ConsoleOptions, Ended, KvType, Model, ModelFile, PlanOptions, SamplerOptions, Serial, Storage,
 };
 use ternlet_tests::{open_session, shipped_model};
 
@@ -88,6 +88,16 @@ impl Transcript {
 
 /// Talks to the shipped model in a terminal of `context` tokens, answers of at most `n_tokens`.
 pub(crate) fn talk(context: u32, n_tokens: u32, typed: &[(When, &str)]) -> Transcript {
+    talk_with(context, n_tokens, typed, None)
+}
+
+/// As [`talk`], with a place for conversations.
+pub(crate) fn talk_with(
+    context: u32,
+    n_tokens: u32,
+    typed: &[(When, &str)],
+    storage: Option<&mut dyn Storage>,
+) -> Transcript {
     let file = ModelFile::open(&shipped_model()).expect("the shipped model");
     let model = Model::parse(file.bytes()).expect("a whole model");
     let kernels = Kernels::best(CpuFeatures::detect());
@@ -102,6 +112,9 @@ pub(crate) fn talk(context: u32, n_tokens: u32, typed: &[(When, &str)]) -> Trans
     let mut script = Script { typed, n_looks: 0, screen: Vec::new() };
     open_session(&model, kernels, &Serial, &plan, |session| {
         let mut console = Console::new(session, options).expect("a model with a tokenizer");
+        if let Some(storage) = storage {
+            console.set_storage(storage);
+        }
         let ended = console.run(&mut script, &|| 0).unwrap_or_else(|e| match e {});
         let screen = String::from_utf8(script.screen).expect("whole characters");
         Transcript { screen, n_failed: console.n_failed(), ended }
