@@ -13,6 +13,7 @@ mod gemm_few_i8_i2;
 mod gemm_i8_i2;
 mod gemm_rows;
 mod gemv_i16_i8;
+mod gemv_i16_u3;
 mod gemv_i16_u5;
 mod gemv_i8_i2;
 mod gemv_i8_t5;
@@ -33,6 +34,7 @@ pub(crate) static ENTRIES: Entries = Entries {
     gemv_rows_i8_i2: gemv_i8_i2::gemv_rows_i8_i2,
     gemm_columns_i8_i2: columns_i8_i2::gemm_columns_i8_i2,
     gemv_i16_u5: gemv_i16_u5::gemv_i16_u5,
+    gemv_i16_u3: gemv_i16_u3::gemv_i16_u3,
     gemv_i16_i8: gemv_i16_i8::gemv_i16_i8,
     ..avx2::ENTRIES
 };

@@ -11,7 +11,7 @@ use core::arch::x86_64::{
 };
 
 use super::{load, sum};
-use crate::layout::i8_split::{BLOCK, HIGH_BLOCK_BYTES, LOW_BLOCK_BYTES, high_row_bytes, low_row_bytes};
+use crate::layout::i8_split::{BLOCK, HIGH_BLOCK_BYTES, LOW_BLOCK_BYTES};
 
 /// Bytes ahead of the loads that are asked for.
 const AHEAD: usize = 2048;
@@ -28,20 +28,34 @@ const _: () = assert!(STEPS * 2 * 31 * 128 < 1 << 15);
 type XBlock = [[i8; STEP]; STEPS];
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn gemv_i16_u5(w: &[u8], _n: usize, k: usize, x_high: &[i8], x_low: &[i8], out: &mut [i64]) {
-    let (high, low) = (blocks(x_high), blocks(x_low));
-    for (j, out) in out.iter_mut().enumerate() {
-        let row = w[j * high_row_bytes(k)..][..high_row_bytes(k)].as_chunks::<HIGH_BLOCK_BYTES>().0;
-        *out = dot(row, high, low, |block| high_codes(block));
-    }
+pub(super) fn gemv_i16_u5(w: &[u8], _n: usize, _k: usize, x_high: &[i8], x_low: &[i8], out: &mut [i64]) {
+    gemv(w.as_chunks::<HIGH_BLOCK_BYTES>().0, x_high, x_low, out, |block| high_codes(block));
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn gemv_i16_u3(w: &[u8], _n: usize, k: usize, x_high: &[i8], x_low: &[i8], out: &mut [i64]) {
+pub(super) fn gemv_i16_u3(w: &[u8], _n: usize, _k: usize, x_high: &[i8], x_low: &[i8], out: &mut [i64]) {
+    gemv(w.as_chunks::<LOW_BLOCK_BYTES>().0, x_high, x_low, out, |block| low_codes(block));
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn gemv<const BYTES: usize>(
+    w: &[[u8; BYTES]],
+    x_high: &[i8],
+    x_low: &[i8],
+    out: &mut [i64],
+    codes: impl Fn(&[u8; BYTES]) -> [__m256i; STEPS],
+) {
     let (high, low) = (blocks(x_high), blocks(x_low));
-    for (j, out) in out.iter_mut().enumerate() {
-        let row = w[j * low_row_bytes(k)..][..low_row_bytes(k)].as_chunks::<LOW_BLOCK_BYTES>().0;
-        *out = dot(row, high, low, |block| low_codes(block));
+    for (pair, out) in out.chunks_mut(2).enumerate() {
+        let mut sums = [_mm256_setzero_si256(); 4];
+        for (r, sums) in sums.as_chunks_mut::<2>().0.iter_mut().enumerate().take(out.len()) {
+            *sums = dot(&w[(2 * pair + r) * high.len()..][..high.len()], high, low, &codes);
+        }
+        let [high0, low0, high1, low1] = sum::across4(sums).map(i64::from);
+        for (out, sum) in out.iter_mut().zip([256 * high0 + low0, 256 * high1 + low1]) {
+            *out = sum;
+        }
     }
 }
 
@@ -49,7 +63,7 @@ fn blocks(x: &[i8]) -> &[XBlock] {
     x.as_chunks::<STEP>().0.as_chunks::<STEPS>().0
 }
 
-/// `Σ code · (256 high + low)`. Each plane's int32 sums are exact up to the longest k (`shape::MAX_K`).
+/// `Σ code · high` and `Σ code · low`, spread over lanes. Exact up to the longest k (`shape::MAX_K`).
 #[inline]
 #[target_feature(enable = "avx2")]
 fn dot<const BYTES: usize>(
@@ -57,7 +71,7 @@ fn dot<const BYTES: usize>(
     high: &[XBlock],
     low: &[XBlock],
     codes: impl Fn(&[u8; BYTES]) -> [__m256i; STEPS],
-) -> i64 {
+) -> [__m256i; 2] {
     let mut sums = [_mm256_setzero_si256(); 2];
     for ((block, high), low) in row.iter().zip(high).zip(low) {
         load::prefetch_after(block, AHEAD);
@@ -69,7 +83,7 @@ fn dot<const BYTES: usize>(
             *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
         }
     }
-    256 * sum::across_wide(sums[0]) + sum::across_wide(sums[1])
+    sums
 }
 
 /// The 128 codes of a block of the high plane, in order.

@@ -35,14 +35,14 @@ pub(super) fn codes(block: &[u8; 80]) -> [__m512i; 2] {
 /// A number for both halves of each quarter.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn quarters(a: i64, b: i64, c: i64, d: i64) -> __m512i {
+pub(super) fn quarters(a: i64, b: i64, c: i64, d: i64) -> __m512i {
     _mm512_set_epi64(d, d, c, c, b, b, a, a)
 }
 
 /// A byte for each quarter.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn bytes(a: u8, b: u8, c: u8, d: u8) -> __m512i {
+pub(super) fn bytes(a: u8, b: u8, c: u8, d: u8) -> __m512i {
     let [a, b, c, d] = [a, b, c, d].map(|byte| i64::from_ne_bytes([byte; 8]));
     quarters(a, b, c, d)
 }
