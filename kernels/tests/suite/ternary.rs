@@ -111,8 +111,7 @@ fn products_are_exact_at_the_longest_k_with_every_byte_value() {
     let (k, m) = (LONGEST, 5);
     for layout in TernaryLayout::ALL {
         let n = 1;
-        for byte in [0x00, 0x15, 0x2a, 0x3f, 0x44, 0x55, 0x7f, 0x80, 0x81, 0x88, 0xaa, 0xbf, 0xc0, 0xd5, 0xff]
-        {
+        for byte in [0x00, 0x3f, 0x55, 0x7f, 0x80, 0xaa, 0xd5, 0xff] {
             let w = Buffer::aligned(&vec![byte; layout.matrix_bytes(n, k)]);
             let sum: i32 = unpacked(layout, &w, n, k).into_iter().map(i32::from).sum();
             for value in [127, -127] {

@@ -11,7 +11,7 @@
 use core::arch::aarch64::{
     int8x16_t, int16x8_t, int32x4_t, uint8x16_t, uint16x8_t, vaddq_u8, vaddw_high_u8, vaddw_high_u16,
     vaddw_u8, vaddw_u16, vandq_u8, vcombine_u8, vdupq_n_s16, vdupq_n_s32, vdupq_n_u8, vdupq_n_u16,
-    vget_low_s8, vget_low_u8, vget_low_u16, vmlaq_n_s16, vmovl_high_s8, vmovl_s8, vmovn_u16, vqtbl1q_u8,
+    vget_low_s8, vget_low_u8, vget_low_u16, vmlaq_laneq_s16, vmovl_high_s8, vmovl_s8, vmovn_u16, vqtbl1q_u8,
     vreinterpretq_s32_u32, vreinterpretq_u16_s16, vshll_high_n_u16, vshll_n_u16, vshrn_n_u16, vshrq_n_u8,
     vsubq_s32,
 };
@@ -19,7 +19,7 @@ use core::arch::aarch64::{
 use crate::layout::tl1::{PAIR_BYTES, TILE_ROWS, WEIGHTS, tile_bytes};
 use crate::neon::gemm_rows::add_some;
 use crate::neon::load::{Aligned, Load, expect_aligned, store_u8x16};
-use crate::neon::ternary_rows::Packed;
+use crate::neon::ternary_rows::{Packed, vectors};
 
 /// What is added to a sum of two activations, -256..=256, to make it 0..512.
 const BIAS: i16 = 256;
@@ -28,11 +28,13 @@ const LOWER_BITS: i32 = 4;
 /// Pairs whose upper bytes, at most 32, add up in a byte; the lower, at most 15, go twice as far.
 const UPPER_RUN: usize = 7;
 const LOWER_RUN: usize = 14;
-/// Pairs whose tables stand on the stack at once: 8 KiB.
-const PART: usize = 18 * LOWER_RUN;
+/// Pairs whose tables stand on the stack at once, 7 KiB: whole runs, and whole vectors of activations.
+const PART: usize = 16 * LOWER_RUN;
+/// Pairs in a vector of activations.
+const PAIRS: usize = 8;
 
 const _: () = assert!(UPPER_RUN * 32 < 256 && LOWER_RUN * 15 < 256 && LOWER_RUN == 2 * UPPER_RUN);
-const _: () = assert!(PART * 32 < 1 << 16);
+const _: () = assert!(PART * 32 < 1 << 16 && PART.is_multiple_of(PAIRS));
 
 /// Two weights by index, one table for each.
 static INDEXED: [Aligned<[i8; 16]>; 2] = {
@@ -53,14 +55,15 @@ pub(in crate::neon) fn gemv_i8_tl1(w: &[u8], n: usize, k: usize, x: &[i8], out: 
     debug_assert_eq!(out.len(), n);
     let w = expect_aligned(w.as_chunks::<PAIR_BYTES>().0);
     let per_tile = tile_bytes(k) / PAIR_BYTES;
-    let (x, _) = x.as_chunks::<2>();
+    let x = vectors(x);
     out.fill(0);
     for start in (0..per_tile).step_by(PART) {
         let end = per_tile.min(start + PART);
         let mut tables = [[Aligned([0; 16]); 2]; PART];
         let tables = &mut tables[..end - start];
-        for (table, x) in tables.iter_mut().zip(&x[start..end]) {
-            *table = tables_of(*x);
+        for (tables, x) in tables.chunks_mut(PAIRS).zip(&x[start / PAIRS..]) {
+            let eight = tables_of(x.load());
+            tables.copy_from_slice(&eight[..tables.len()]);
         }
         for (tile, out) in out.chunks_mut(TILE_ROWS).enumerate() {
             let pairs = &w[tile * per_tile..][..per_tile][start..end];
@@ -71,13 +74,30 @@ pub(in crate::neon) fn gemv_i8_tl1(w: &[u8], n: usize, k: usize, x: &[i8], out: 
     }
 }
 
+/// The tables of eight pairs. Taken from registers, because a loop over activations would load them byte by byte.
+#[inline]
+#[target_feature(enable = "neon")]
+fn tables_of(x: int8x16_t) -> [Tables; PAIRS] {
+    let (low, high) = (vmovl_s8(vget_low_s8(x)), vmovl_high_s8(x));
+    [
+        pair::<0, 1>(low),
+        pair::<2, 3>(low),
+        pair::<4, 5>(low),
+        pair::<6, 7>(low),
+        pair::<0, 1>(high),
+        pair::<2, 3>(high),
+        pair::<4, 5>(high),
+        pair::<6, 7>(high),
+    ]
+}
+
 /// The nine sums of a pair of activations. Indices that are never written give the sum of none.
 #[inline]
 #[target_feature(enable = "neon")]
-fn tables_of([first, second]: [i8; 2]) -> Tables {
+fn pair<const A: i32, const B: i32>(x: int16x8_t) -> Tables {
     let sums = |a: int16x8_t, b: int16x8_t| -> uint16x8_t {
-        let sums = vmlaq_n_s16(vdupq_n_s16(BIAS), a, i16::from(first));
-        vreinterpretq_u16_s16(vmlaq_n_s16(sums, b, i16::from(second)))
+        let sums = vmlaq_laneq_s16::<A>(vdupq_n_s16(BIAS), a, x);
+        vreinterpretq_u16_s16(vmlaq_laneq_s16::<B>(sums, b, x))
     };
     let [a, b]: [int8x16_t; 2] = INDEXED.each_ref().map(Load::load);
     let low = sums(vmovl_s8(vget_low_s8(a)), vmovl_s8(vget_low_s8(b)));
