@@ -399,6 +399,28 @@ def write_ggufs():
     put("gguf", "absurd_counts", whole[:8] + struct.pack("<QQ", 1 << 62, 1 << 62) + whole[24:])
 
 
+# ---- prefix files --------------------------------------------------------------------------------------------------
+
+def write_prefixes():
+    """Ids and rows of the target's small model: it writes the header and the checksums itself."""
+    row_elements, rows = 10, 2 * 3 * 2
+    header = b"TERNKV\0\0" + struct.pack("<II", 1, 1) + bytes(48)
+    for name, row in (
+        ("f16", struct.pack("<10e", *[0.25 * i - 1 for i in range(row_elements)])),
+        ("f16_infinite", struct.pack("<10H", *[0x7c00] * row_elements)),
+        ("f16_nan", struct.pack("<10H", *[0xffff] * row_elements)),
+        ("f32", struct.pack("<10f", *[0.5 * i - 2 for i in range(row_elements)])),
+        ("f32_huge", struct.pack("<10f", *[3e38] * row_elements)),
+        ("i8", struct.pack("<f10b", 0.01, *range(-5, 5))),
+        ("i8_huge", struct.pack("<f10b", 3e38, *[127] * row_elements)),
+    ):
+        n_ids = 4
+        ids = struct.pack(f"<{n_ids}I", *range(1, n_ids + 1))
+        put("prefix", name, header + ids + bytes(8) + (row * rows + bytes(8)) * n_ids)
+    put("prefix", "empty", header + bytes(8))
+    put("prefix", "cut", header[:40])
+
+
 # ---- model files ---------------------------------------------------------------------------------------------------
 
 def write_models(program):
@@ -432,6 +454,7 @@ write_checkpoints()
 write_tokenizers()
 write_templates()
 write_ggufs()
+write_prefixes()
 if len(sys.argv) > 1:
     write_models(sys.argv[1])
 print(sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()), "bytes of corpora")

@@ -9,22 +9,25 @@ mod checkpoint;
 mod gguf;
 mod model;
 mod parts;
+mod prefix;
 mod tokenizer;
 
 pub use chat_template::chat_template;
 pub use checkpoint::safetensors;
 pub use gguf::gguf;
 pub use model::model;
+pub use prefix::prefix;
 pub use tokenizer::tokenizer;
 
 /// A target's name, which is also its folder in `tests/fuzz/corpus/`, and its function: whether the input was taken.
 pub type Target = (&'static str, fn(&[u8]) -> bool);
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("safetensors", safetensors),
     ("gguf", gguf),
     ("tokenizer", tokenizer),
     ("model", model),
     ("chat_template", chat_template),
+    ("prefix", prefix),
 ];
