@@ -6,6 +6,9 @@ mod embed;
 mod hub;
 mod ids;
 mod killed;
+// Not under emulation, where the emulator's memory would count.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod memory;
 mod models;
 mod outputs;
 mod pack_mistakes;
