@@ -10,3 +10,4 @@ pub mod import;
 pub mod known_models;
 pub mod output_file;
 pub mod pack;
+pub mod tune;

@@ -7,6 +7,7 @@
 mod commands;
 mod ids;
 mod instrument;
+mod layout_flags;
 mod npy;
 mod open;
 mod output;
@@ -23,8 +24,8 @@ use clap::{Parser, Subcommand};
 use ternlet::error;
 
 use crate::commands::{
-    bench, chat, embed, inspect, logits, models, pack, perplexity, render, run, selftest, synth, tokenize,
-    verify,
+    bench, chat, embed, inspect, logits, models, pack, perplexity, render, repack, run, selftest, synth,
+    tokenize, tune, verify,
 };
 use crate::output::note;
 
@@ -47,6 +48,8 @@ struct Cli {
 enum Command {
     /// Turn a checkpoint into one file for a device
     Pack(pack::PackArgs),
+    /// Give a model file the layouts that another machine wants, without its checkpoint
+    Repack(repack::RepackArgs),
     /// List models on the hub that can be packed, with what they need
     Models(models::ModelsArgs),
     /// Say what a model file holds, and the memory it needs
@@ -67,6 +70,8 @@ enum Command {
     Perplexity(perplexity::PerplexityArgs),
     /// Measure speed, bytes read and memory
     Bench(bench::BenchArgs),
+    /// Measure every layout on this machine, and print a profile that pack and repack take
+    Tune(tune::TuneArgs),
     /// Compare this machine's bits with the packer's
     Selftest(selftest::SelftestArgs),
     /// Write what a chat template makes of a conversation
@@ -83,6 +88,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Pack(args) => pack::run(&args),
+        Command::Repack(args) => repack::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use ternlet_kernels::{Backend, CpuFeatures, Kernels};
 use ternlet_runtime::{
     ARENA_ALIGN, ForwardError, KvType, LOOKUP_ROWS, MemoryPlan, Model, ModelFile, PlanOptions, Session,
-    ThreadPool,
+    SkipLimits, ThreadPool,
 };
 
 use crate::error::Error;
@@ -73,9 +73,34 @@ pub(crate) struct HowFlags {
     /// Skip the checksums of the weights
     #[arg(long)]
     pub(crate) trust: bool,
+    /// Whether rows and columns that meet zeros stay unread: on, off, or up to which shares of live rows and live columns
+    /// in percent, as in 60,70. No result depends on it
+    #[arg(long, value_name = "on|off|ROWS,COLUMNS", default_value = "on", value_parser = parse_skip)]
+    pub(crate) skip: SkipFlag,
 }
 
-fn parse_backend(name: &str) -> Result<Backend, String> {
+/// What is left unread, as a flag.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SkipFlag(pub(crate) Option<SkipLimits>);
+
+fn parse_skip(text: &str) -> Result<SkipFlag, String> {
+    let percent = |text: &str| text.parse().ok().filter(|percent| *percent <= 100);
+    match text {
+        "on" => Ok(SkipFlag(Some(SkipLimits::default()))),
+        "off" => Ok(SkipFlag(None)),
+        _ => text
+            .split_once(',')
+            .and_then(|(rows, columns)| {
+                Some(SkipLimits { rows_percent: percent(rows)?, columns_percent: percent(columns)? })
+            })
+            .map(|limits| SkipFlag(Some(limits)))
+            .ok_or_else(|| {
+                format!("expected on, off or two shares in percent as in 60,70, found \"{text}\"")
+            }),
+    }
+}
+
+pub(crate) fn parse_backend(name: &str) -> Result<Backend, String> {
     Backend::from_name(name)
         .ok_or_else(|| format!("expected scalar, neon, dotprod, avx2 or avx512, found \"{name}\""))
 }
@@ -95,16 +120,7 @@ pub(crate) fn n_cores() -> u32 {
 impl HowFlags {
     /// The kernels to use.
     pub(crate) fn kernels(&self) -> Result<&'static Kernels, Error> {
-        let features = CpuFeatures::detect();
-        let Some(backend) = self.backend else { return Ok(Kernels::best(features)) };
-        Kernels::for_backend(backend, features).ok_or_else(|| {
-            let there: Vec<&str> = Kernels::all(features).map(|k| k.backend().name()).collect();
-            Error::new(
-                format!("--backend {}", backend.name()),
-                format!("expected a backend of this CPU ({}), found one it lacks", there.join(", ")),
-            )
-            .hint("leave the flag out to get the fastest")
-        })
+        kernels_of(self.backend)
     }
 }
 
@@ -126,6 +142,20 @@ impl LookupFlag {
     pub(crate) fn apply(self, session: &mut Session<'_>) -> Result<(), Error> {
         session.set_lookup(self.lookup).map_err(|e| Error::new("--lookup", e))
     }
+}
+
+/// The kernels of `backend`, or the fastest.
+pub(crate) fn kernels_of(backend: Option<Backend>) -> Result<&'static Kernels, Error> {
+    let features = CpuFeatures::detect();
+    let Some(backend) = backend else { return Ok(Kernels::best(features)) };
+    Kernels::for_backend(backend, features).ok_or_else(|| {
+        let there: Vec<&str> = Kernels::all(features).map(|k| k.backend().name()).collect();
+        Error::new(
+            format!("--backend {}", backend.name()),
+            format!("expected a backend of this CPU ({}), found one it lacks", there.join(", ")),
+        )
+        .hint("leave the flag out to get the fastest")
+    })
 }
 
 /// What a model must give for a command to work with it.
@@ -272,7 +302,10 @@ fn with_model_session<R>(
         Error::new("threads", format!("expected {n_threads}, the system refused one: {e}"))
             .hint("choose fewer with --threads")
     })?;
-    open_session(&display_name(path), model, kernels, &pool, &options, body)
+    open_session(&display_name(path), model, kernels, &pool, &options, |mut session| {
+        session.transformer().set_skip(flags.how.skip.0);
+        body(session)
+    })
 }
 
 /// Opens a session of `options` on `model`, called `name` in messages, and hands it to `body`.

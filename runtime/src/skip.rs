@@ -15,7 +15,9 @@ pub struct SkipLimits {
 }
 
 impl Default for SkipLimits {
-    /// Where reading runs of 640 bytes took as long as reading the matrix whole.
+    /// Rows: at 60 % live, runs of 640 bytes cost what the matrix costs as a whole (one Zen 4 core, AVX-512, shape of BitNet
+    /// b1.58 2B4T, CPU time of whole tokens: 42.1 ms both ways). Columns, whose whole matrix costs more: at 39 % live a
+    /// token took 36.3 ms instead of 42.1.
     fn default() -> Self {
         Self { rows_percent: 60, columns_percent: 70 }
     }

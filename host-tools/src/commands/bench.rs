@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::error::Error;
 use crate::instrument::{Instrument, Peer, cases, draw, run as measure};
@@ -45,22 +45,12 @@ pub(crate) struct BenchArgs {
     /// Draw speed over context and the roofline into a folder, or the first alone into a file
     #[arg(long, value_name = "DIR or FILE.svg")]
     svg: Option<PathBuf>,
-    /// Whether rows and columns that relu2 makes useless are left unread; no bit depends on it
-    #[arg(long, value_enum, default_value = "on")]
-    skip: Switch,
     #[command(flatten)]
     head: HeadFlags,
     #[command(flatten)]
     lookup: LookupFlag,
     #[command(flatten)]
     how: HowFlags,
-}
-
-/// On or off, as a flag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
 }
 
 /// Runs the command.
@@ -93,9 +83,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Error> {
             needs_roof: args.svg.is_some(),
         };
         measure(&instrument, &|session| {
-            if args.skip == Switch::Off {
-                session.transformer().set_skip(None);
-            }
+            session.transformer().set_skip(args.how.skip.0);
             args.lookup.apply(session)
         })
     })?;

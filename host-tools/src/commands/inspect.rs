@@ -65,7 +65,17 @@ struct Report {
     system_ids: usize,
     system_cache_bytes: usize,
     self_test_ids: usize,
+    layouts: Vec<OfLayout>,
     tensors: Vec<Tensor>,
+}
+
+/// What is stored in one layout.
+#[derive(Debug, Serialize)]
+struct OfLayout {
+    layout: String,
+    /// The roles, in file order.
+    roles: Vec<&'static str>,
+    bytes: u64,
 }
 
 /// One line of the tensor table.
@@ -159,6 +169,7 @@ impl Report {
             system_ids: model.system().map_or(0, |system| system.ids.len()),
             system_cache_bytes: model.system().map_or(0, |system| system.positions.len()),
             self_test_ids: model.self_test().map_or(0, |test| test.ids.len()),
+            layouts: by_layout(model.tensors()),
             tensors: model.tensors().map(|entry| Tensor::new(&entry)).collect(),
         })
     }
@@ -233,6 +244,9 @@ impl Report {
         line("system message", system);
         line("self-test", format!("{} ids", self.self_test_ids));
         line("file id", self.file_id.clone());
+        for of in &self.layouts {
+            line(&format!("in {}", of.layout), format!("{} bytes: {}", of.bytes, of.roles.join(", ")));
+        }
         text.push_str(&format!(
             "\n{:<34}{:<14}{:>20}{:>16}{:>14}\n",
             "tensor", "layout", "shape", "scale", "bytes"
@@ -258,16 +272,39 @@ impl Tensor {
         };
         Self {
             name,
-            layout: match entry.order {
-                Order::RowMajor => entry.layout.name().into(),
-                Order::ColumnMajor => format!("{} by column", entry.layout.name()),
-            },
+            layout: layout_name(entry),
             shape: [entry.n, entry.k],
             scale: entry.scale,
             offset: entry.offset,
             bytes: entry.length,
         }
     }
+}
+
+/// The tensor's layout, and order if columns lie together.
+fn layout_name(entry: &TensorEntry) -> String {
+    match entry.order {
+        Order::RowMajor => entry.layout.name().into(),
+        Order::ColumnMajor => format!("{} by column", entry.layout.name()),
+    }
+}
+
+/// The tensors by layout, in the order in which layouts appear.
+fn by_layout(tensors: impl Iterator<Item = TensorEntry>) -> Vec<OfLayout> {
+    let mut all: Vec<OfLayout> = Vec::new();
+    for entry in tensors {
+        let (layout, role) = (layout_name(&entry), entry.role.name());
+        match all.iter_mut().find(|of| of.layout == layout) {
+            Some(of) => {
+                of.bytes += entry.length;
+                if !of.roles.contains(&role) {
+                    of.roles.push(role);
+                }
+            }
+            None => all.push(OfLayout { layout, roles: vec![role], bytes: entry.length }),
+        }
+    }
+    all
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]

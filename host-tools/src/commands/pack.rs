@@ -10,11 +10,12 @@ use ternlet::import::chat_template::{ChatChoice, Chosen};
 use ternlet::import::foreign_model::{ForeignModel, ImportOptions, WAY_OUT};
 use ternlet::import::gguf::I2sOrder;
 use ternlet::output_file::{OutputFile, refuse_input};
-use ternlet::pack::{HeadForm, Layouts, PackRequest, Target, pack};
+use ternlet::pack::{HeadForm, PackRequest, pack};
 use ternlet_runtime::Tokenizer;
 use ternlet_runtime::format::MAGIC;
 
 use crate::error::Error;
+use crate::layout_flags::LayoutFlags;
 use crate::output::{note, out};
 use crate::progress::byte_bar;
 use crate::source::fetch;
@@ -37,33 +38,6 @@ impl From<HeadFlag> for HeadForm {
             HeadFlag::Source => Self::Source,
             HeadFlag::Int8 => Self::Int8,
             HeadFlag::Int8Whole => Self::Int8Whole,
-        }
-    }
-}
-
-/// What a file is packed for, as a flag.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum TargetFlag {
-    /// Any machine: two bits a weight.
-    Any,
-    /// Raspberry Pi 5: 1.6 to 1.7 bits a weight.
-    Pi5,
-    /// Raspberry Pi 4.
-    Pi4,
-    /// Raspberry Pi 3.
-    Pi3,
-    /// A laptop or server.
-    X86,
-}
-
-impl From<TargetFlag> for Target {
-    fn from(target: TargetFlag) -> Self {
-        match target {
-            TargetFlag::Any => Self::Any,
-            TargetFlag::Pi5 => Self::Pi5,
-            TargetFlag::Pi4 => Self::Pi4,
-            TargetFlag::Pi3 => Self::Pi3,
-            TargetFlag::X86 => Self::X86,
         }
     }
 }
@@ -104,9 +78,8 @@ pub(crate) struct PackArgs {
     /// How the output head is stored
     #[arg(long, value_enum, default_value = "source")]
     head: HeadFlag,
-    /// The machine whose layouts the ternary matrices get; results are the same bits with each
-    #[arg(long, value_enum, default_value = "any")]
-    target: TargetFlag,
+    #[command(flatten)]
+    layouts: LayoutFlags,
     /// Leave the tokenizer out; the file then works on ids only
     #[arg(long)]
     no_tokenizer: bool,
@@ -156,7 +129,7 @@ fn pack_foreign(args: &PackArgs) -> Result<(), Error> {
         }
     };
     warnings.extend(chosen.note);
-    let layouts = Layouts::for_target(args.target.into(), model.weights.config().hidden_act);
+    let layouts = args.layouts.layouts(model.weights.config().hidden_act)?;
     let request = PackRequest {
         tokenizer: model.tokenizer,
         chat_template: chosen.section,

@@ -6,11 +6,12 @@ use clap::{Args, ValueEnum};
 use ternlet::export::gguf::{EmbeddingBlocks, GgufKind, write_gguf};
 use ternlet::import::hf_config::HfConfig;
 use ternlet::pack::synth::{Knobs, SHAPE_NAMES, Synth, shape};
-use ternlet::pack::{Layouts, PackRequest, RopeScaling};
+use ternlet::pack::{PackRequest, RopeScaling};
 use ternlet_runtime::Config;
 
-use super::pack::{HeadFlag, TargetFlag, write};
+use super::pack::{HeadFlag, write};
 use crate::error::Error;
+use crate::layout_flags::LayoutFlags;
 use crate::output::out;
 
 /// What kind of file to write, as a flag.
@@ -54,9 +55,8 @@ pub(crate) struct SynthArgs {
     /// How the output head of a packed model is stored; `source` is bf16
     #[arg(long, value_enum, default_value = "int8")]
     head: HeadFlag,
-    /// The machine whose layouts the ternary matrices of a packed model get
-    #[arg(long, value_enum, default_value = "any")]
-    target: TargetFlag,
+    #[command(flatten)]
+    layouts: LayoutFlags,
     /// How a GGUF stores the embedding and head
     #[arg(long, value_enum, default_value = "f16")]
     gguf_embedding: EmbeddingFlag,
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &SynthArgs) -> Result<(), Error> {
 fn synthesise(args: &SynthArgs) -> Result<(), Error> {
     let (config, rope_scaling) = shape_of(&args.shape)?;
     let knobs = Knobs { gate_zeros: args.gate_zeros, down_zeros: args.down_zeros, top_sd: args.top_sd };
-    let layouts = Layouts::for_target(args.target.into(), config.hidden_act);
+    let layouts = args.layouts.layouts(config.hidden_act)?;
     let source = Synth::new(config, args.seed).with_rope_scaling(rope_scaling).with_knobs(knobs)?;
     let kind = match args.format {
         FormatFlag::Tern => {

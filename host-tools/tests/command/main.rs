@@ -18,6 +18,7 @@ mod program;
 mod prompt;
 mod prompt_cache;
 mod render;
+mod repack;
 mod run;
 mod sentencepiece;
 mod tokenize;

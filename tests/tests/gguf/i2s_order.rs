@@ -130,7 +130,7 @@ fn a_trained_model_is_read_in_its_own_order_and_the_user_hears_of_an_unusual_one
             let mut rows = source.ternary(&tensor).expect("rows");
             assert_eq!(rows.scale(), expected.scale);
             let mut packed = vec![0; i2::row_bytes(expected.k)];
-            for (row, bytes) in expected.bytes.chunks_exact(packed.len()).enumerate() {
+            for (row, bytes) in i2_rows(&expected).chunks_exact(packed.len()).enumerate() {
                 rows.pack_row(row, &mut packed).expect("a row");
                 assert!(packed == bytes, "{order}: {} row {row}", tensor.role.name());
             }
