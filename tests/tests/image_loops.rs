@@ -9,14 +9,44 @@ use std::collections::BTreeMap;
 use ternlet_tests::disassembly::{Instruction, disassemble, instructions, loops};
 use ternlet_tests::image;
 
+/// Kernels whose rows are aligned by contract: their loops load vectors, and bytes only to gather activations.
+const ALIGNED: [(&str, &[&str]); 2] = [
+    ("baseline", &["gemv_i8_i2", "gemm_i8_i2", "gemv_i16_u5", "gemv_i16_u3"]),
+    (
+        "dotprod",
+        &[
+            "gemv_i8_i2",
+            "gemv_i8_tl2",
+            "gemv_i8_t5",
+            "gemv_rows_i8_i2",
+            "gemv_rows_i8_tl2",
+            "gemv_rows_i8_t5",
+            "gemm_i8_i2",
+            "gemm_i8_tl2",
+            "gemm_i8_t5",
+            "gemm_columns_i8_i2",
+            "gemm_columns_i8_tl2",
+            "gemm_columns_i8_t5",
+            "gemv_i16_u5",
+            "gemv_i16_u3",
+        ],
+    ),
+];
+
 fn multiplies(instruction: &Instruction<'_>) -> bool {
-    matches!(instruction.name, "sdot" | "smull" | "smull2" | "smlal" | "smlal2" | "sadalp")
+    matches!(instruction.name, "sdot" | "smull" | "smull2" | "smlal" | "smlal2" | "sadalp" | "tbl")
         || (instruction.name == "fmla" && instruction.operands.contains(".4s"))
 }
 
 fn loads_bytes(instruction: &Instruction<'_>) -> bool {
     matches!(instruction.name, "ldrb" | "ldurb" | "ldrsb")
         || (instruction.name == "ld1" && instruction.operands.contains(".b}["))
+}
+
+/// Whether a loop puts a vector together from bytes: by shifting them into words, or lane by lane.
+fn assembles_vectors(body: &[Instruction<'_>]) -> bool {
+    let shifts = |i: &Instruction<'_>| i.name == "orr" && i.operands.contains("lsl #8");
+    body.iter().any(shifts) || body.iter().filter(|i| loads_bytes(i)).count() >= 16
 }
 
 #[test]
@@ -32,12 +62,30 @@ fn every_vector_kernel_has_a_loop_without_byte_loads() {
             *n_slow += usize::from(body.iter().any(loads_bytes));
         }
     }
-    let ternary: Vec<_> = kernels.iter().filter(|(name, _)| name.contains("i8_i2")).collect();
-    assert!(ternary.len() >= 2, "expected the ternary kernels, found {:?}", kernels.keys());
-    for (name, (_, n_slow)) in ternary {
-        assert_eq!(*n_slow, 0, "{name}: i2 rows are always aligned, and a loop loads them byte by byte");
-    }
+    assert!(kernels.len() >= 10, "expected the vector kernels, found {:?}", kernels.keys());
     for (name, (n_loops, n_slow)) in &kernels {
         assert!(n_slow < n_loops, "{name}: all {n_loops} loops load byte by byte");
+    }
+}
+
+#[test]
+fn no_kernel_of_aligned_rows_loads_them_byte_by_byte() {
+    let text = disassemble(&image().with_file_name("ternlet-image"));
+    let code = instructions(&text);
+    let loops = loops(&code);
+    for (backend, kernels) in ALIGNED {
+        for kernel in kernels {
+            // The name stands alone: with its length before it and a hash behind.
+            let symbol = format!("{}{kernel}17h", kernel.len());
+            let is_kernel = |function: &str| function.contains(backend) && function.contains(&symbol);
+            let mut bodies = loops.iter().filter(|body| is_kernel(body[0].function)).peekable();
+            assert!(bodies.peek().is_some(), "{backend} {kernel}: no loop of it is in the image");
+            for body in bodies {
+                let (start, gathers) = (body[0].address, kernel.contains("columns"));
+                let slow = assembles_vectors(body)
+                    || (!gathers && body.iter().any(multiplies) && body.iter().any(loads_bytes));
+                assert!(!slow, "{backend} {kernel}: the loop at {start:#x} loads byte by byte");
+            }
+        }
     }
 }
