@@ -24,7 +24,7 @@ const ROWS: usize = 640;
 /// Rows of a slice of the head.
 const HEAD_ROWS: usize = 512;
 /// Rows of a product with many tokens: a multiple of every tile, few because tokens make it long.
-const GEMM_ROWS: usize = 64;
+const GEMM_ROWS: usize = 32;
 /// Rows or columns of a list.
 const LISTED: usize = 256;
 const HEAD_DIM: usize = 128;
@@ -42,9 +42,12 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     ternary(kernels);
-    head(kernels);
-    attention(kernels);
-    vectors(kernels);
+    // All else of i8mm is that of dotprod.
+    if kernels.backend() != Backend::I8mm {
+        head(kernels);
+        attention(kernels);
+        vectors(kernels);
+    }
     ExitCode::SUCCESS
 }
 
@@ -70,79 +73,70 @@ fn count(name: &str, units: usize, mut round: impl FnMut()) {
     println!("{name}\t{units}");
 }
 
-/// Which layouts a backend has code of its own for, by operation. The rest is scalar: nobody waits for it, and counting it would take minutes.
-struct Vectorised {
-    gemv: &'static [TernaryLayout],
-    rows: &'static [TernaryLayout],
-    gemm: &'static [TernaryLayout],
-    columns: &'static [TernaryLayout],
-}
-
-impl Vectorised {
-    fn of(backend: Backend) -> Self {
-        match backend {
-            Backend::Neon => Self { gemv: &[I2], rows: &[], gemm: &[I2], columns: &[] },
-            _ => {
-                let all = &[I2, Tl2, T5];
-                Self { gemv: all, rows: all, gemm: all, columns: all }
-            }
-        }
-    }
-}
-
 fn ternary(kernels: &Kernels) {
-    let vectorised = Vectorised::of(kernels.backend());
-    for &layout in vectorised.gemv {
-        for (n, k) in [(ROWS, DIM), (ROWS, HIDDEN_DIM)] {
-            let w = vec![0; layout.matrix_bytes(n, k)];
-            let x = vec![1; i2::k_padded(k)];
-            let mut out = vec![0; n];
-            count(&format!("gemv {layout} {n}x{k}, weights"), n * k, || {
-                kernels.gemv_i8(layout, black_box(&w), n, k, &x, &mut out);
-            });
+    if kernels.backend() != Backend::I8mm {
+        for layout in TernaryLayout::ALL {
+            gemv(kernels, layout);
+        }
+        for layout in [I2, Tl2, T5] {
+            skip(kernels, layout);
         }
     }
-    for &layout in vectorised.gemm {
-        let (n, k) = (GEMM_ROWS, DIM);
-        let w = vec![0; layout.matrix_bytes(n, k)];
-        for m in [2, 16, 128] {
-            let x = vec![1; m * i2::k_padded(k)];
-            let mut out = vec![0; n * m];
-            count(&format!("gemm {layout} {n}x{k} m={m}, products"), n * k * m, || {
-                kernels.gemm_i8(layout, black_box(&w), n, k, m, &x, &mut out);
-            });
-        }
+    for layout in TernaryLayout::ALL {
+        gemm(kernels, layout);
     }
-    // The matrices that the ReLU² skip reads in part, `w_up` by rows and `w_down` by columns: one in five.
-    let listed: Vec<u32> = (0..).step_by(5).take(LISTED).collect();
-    for &layout in vectorised.rows {
-        let (n, k) = (HIDDEN_DIM, DIM);
+}
+
+fn gemv(kernels: &Kernels, layout: TernaryLayout) {
+    for (n, k) in [(ROWS, DIM), (ROWS, HIDDEN_DIM)] {
         let w = vec![0; layout.matrix_bytes(n, k)];
         let x = vec![1; i2::k_padded(k)];
-        let mut out = vec![0; LISTED];
-        count(&format!("row list {layout} {LISTED}x{k}, weights"), LISTED * k, || {
-            kernels.gemv_rows_i8(layout, black_box(&w), n, k, &listed, &x, &mut out);
+        let mut out = vec![0; n];
+        count(&format!("gemv {layout} {n}x{k}, weights"), n * k, || {
+            kernels.gemv_i8(layout, black_box(&w), n, k, &x, &mut out);
         });
     }
-    for &layout in vectorised.columns {
-        let (n, k) = (DIM, HIDDEN_DIM);
-        let w = vec![0; layout.matrix_bytes(k, n)];
-        let x = vec![1; i2::k_padded(k)];
-        let mut acc = vec![0; n];
-        count(&format!("columns {layout} {n}x{LISTED}, weights"), n * LISTED, || {
-            kernels.gemm_columns_i8(layout, black_box(&w), n, k, 0..n, &listed, 1, &x, &mut acc);
-        });
-        // For many tokens, as a transformer cuts it: a cache line of each column at a time. Few columns, because tokens
-        // make it long.
-        let tile = 64_usize.div_ceil(layout.row_bytes(layout.block())) * layout.block();
-        let (m, columns): (usize, Vec<u32>) = (128, (0..512).collect());
+}
+
+fn gemm(kernels: &Kernels, layout: TernaryLayout) {
+    let (n, k) = (GEMM_ROWS, DIM);
+    let w = vec![0; layout.matrix_bytes(n, k)];
+    for m in [2, 16, 128] {
         let x = vec![1; m * i2::k_padded(k)];
-        let mut acc = vec![0; m * tile];
-        let units = tile * columns.len() * m;
-        count(&format!("columns, tile of {tile}, {layout} m={m}, products"), units, || {
-            kernels.gemm_columns_i8(layout, black_box(&w), n, k, 0..tile, &columns, m, &x, &mut acc);
+        let mut out = vec![0; n * m];
+        count(&format!("gemm {layout} {n}x{k} m={m}, products"), n * k * m, || {
+            kernels.gemm_i8(layout, black_box(&w), n, k, m, &x, &mut out);
         });
     }
+}
+
+/// The matrices that the ReLU² skip reads in part, `w_up` by rows and `w_down` by columns: one in five.
+fn skip(kernels: &Kernels, layout: TernaryLayout) {
+    let listed: Vec<u32> = (0..).step_by(5).take(LISTED).collect();
+    let (n, k) = (HIDDEN_DIM, DIM);
+    let w = vec![0; layout.matrix_bytes(n, k)];
+    let x = vec![1; i2::k_padded(k)];
+    let mut out = vec![0; LISTED];
+    count(&format!("row list {layout} {LISTED}x{k}, weights"), LISTED * k, || {
+        kernels.gemv_rows_i8(layout, black_box(&w), n, k, &listed, &x, &mut out);
+    });
+    let (n, k) = (DIM, HIDDEN_DIM);
+    let w = vec![0; layout.matrix_bytes(k, n)];
+    let x = vec![1; i2::k_padded(k)];
+    let mut acc = vec![0; n];
+    count(&format!("columns {layout} {n}x{LISTED}, weights"), n * LISTED, || {
+        kernels.gemm_columns_i8(layout, black_box(&w), n, k, 0..n, &listed, 1, &x, &mut acc);
+    });
+    // For many tokens, as a transformer cuts it: a cache line of each column at a time. Few columns, because tokens
+    // make it long.
+    let tile = 64_usize.div_ceil(layout.row_bytes(layout.block())) * layout.block();
+    let (m, columns): (usize, Vec<u32>) = (128, (0..512).collect());
+    let x = vec![1; m * i2::k_padded(k)];
+    let mut acc = vec![0; m * tile];
+    let units = tile * columns.len() * m;
+    count(&format!("columns, tile of {tile}, {layout} m={m}, products"), units, || {
+        kernels.gemm_columns_i8(layout, black_box(&w), n, k, 0..tile, &columns, m, &x, &mut acc);
+    });
 }
 
 fn head(kernels: &Kernels) {

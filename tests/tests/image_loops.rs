@@ -11,7 +11,27 @@ use ternlet_tests::image;
 
 /// Kernels whose rows are aligned by contract: their loops load vectors, and bytes only to gather activations.
 const ALIGNED: [(&str, &[&str]); 2] = [
-    ("baseline", &["gemv_i8_i2", "gemm_i8_i2", "gemv_i16_u5", "gemv_i16_u3"]),
+    (
+        "baseline",
+        &[
+            "gemv_i8_i2",
+            "gemv_i8_tl1",
+            "gemv_i8_tl2",
+            "gemv_i8_t5",
+            "gemv_rows_i8_i2",
+            "gemv_rows_i8_tl2",
+            "gemv_rows_i8_t5",
+            "gemm_i8_i2",
+            "gemm_i8_tl1",
+            "gemm_i8_tl2",
+            "gemm_i8_t5",
+            "gemm_columns_i8_i2",
+            "gemm_columns_i8_tl2",
+            "gemm_columns_i8_t5",
+            "gemv_i16_u5",
+            "gemv_i16_u3",
+        ],
+    ),
     (
         "dotprod",
         &[
@@ -22,6 +42,7 @@ const ALIGNED: [(&str, &[&str]); 2] = [
             "gemv_rows_i8_tl2",
             "gemv_rows_i8_t5",
             "gemm_i8_i2",
+            "gemm_i8_tl1",
             "gemm_i8_tl2",
             "gemm_i8_t5",
             "gemm_columns_i8_i2",

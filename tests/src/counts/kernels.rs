@@ -22,10 +22,11 @@ pub struct Cpu {
     pub models: &'static [&'static str],
 }
 
-/// One core for every Arm backend: that of a Raspberry Pi 4, and of a Pi 5.
-pub const CPUS: [Cpu; 2] = [
+/// One core for every Arm backend: that of a Raspberry Pi 4, of a Pi 5, and a server's.
+pub const CPUS: [Cpu; 3] = [
     Cpu { name: "cortex-a72", backend: "neon", models: &["cortex-a72", "cortex-a53"] },
     Cpu { name: "cortex-a76", backend: "dotprod", models: &["neoverse-n1"] },
+    Cpu { name: "neoverse-n2", backend: "i8mm", models: &["neoverse-n2"] },
 ];
 
 /// One kernel at one shape.

@@ -125,7 +125,7 @@ pub fn prefill_tok_per_s(config: &Config, bytes_per_s: f64, table: &CycleTable) 
     let matrices = ternary_tensors(config).map(|tensor| {
         let placement = layouts.of(tensor.role, config.hidden_act);
         let kernel = match placement.order {
-            Order::RowMajor => format!("gemm {} 64x2560 m=128,", placement.layout),
+            Order::RowMajor => format!("gemm {} 32x2560 m=128,", placement.layout),
             Order::ColumnMajor => format!("columns, tile of 320, {} m=128,", placement.layout),
         };
         (tensor.n * tensor.k) as f64 * table.of(&kernel)
