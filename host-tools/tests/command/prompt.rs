@@ -147,6 +147,26 @@ fn commands_through_a_pipe_leave_stdout_to_the_answers() {
 }
 
 #[test]
+fn conversations_are_kept_in_the_folder_that_is_named() {
+    let folder = Folder::new();
+    let path = folder.file("");
+    let output = prompt(&["--saves", &path], b"set an alarm\n/save monday\n/save monday\n/restore monday\n");
+    let errors = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert!(errors.contains("saved as monday: ") && errors.contains("restored monday: "), "{errors}");
+    let files: Vec<_> =
+        std::fs::read_dir(&path).expect("a folder").flatten().map(|f| f.file_name()).collect();
+    assert_eq!(files, ["monday.talk"]);
+    // Another process.
+    let output = prompt(&["--saves", &path], b"/restore monday\n");
+    assert!(refusal(&output, 0).contains("restored monday: "));
+    let missing = folder.file("missing");
+    let errors = refusal(&prompt(&["--saves", &missing], b"/save monday\n"), 1);
+    assert!(errors.contains("expected a folder for saved conversations, found"), "{errors}");
+    check_one_bad_line(b"/save monday\nplay some jazz\n", "there is no storage here");
+}
+
+#[test]
 fn quit_ends_the_run_before_the_next_line() {
     let output = prompt(&[], b"/quit\nplay some jazz\n");
     assert!(refusal(&output, 0).is_empty());
