@@ -110,7 +110,7 @@ fn gemm(kernels: &Kernels, layout: TernaryLayout) {
     }
 }
 
-/// The matrices that the ReLU² skip reads in part, `w_up` by rows and `w_down` by columns: one in five.
+/// The matrices that the `ReLU²` skip reads in part, `w_up` by rows and `w_down` by columns: one in five.
 fn skip(kernels: &Kernels, layout: TernaryLayout) {
     let listed: Vec<u32> = (0..).step_by(5).take(LISTED).collect();
     let (n, k) = (HIDDEN_DIM, DIM);

@@ -30,7 +30,7 @@ unsafe impl Parallel for Counting {
 
 /// Fork-joins of one token that wants logits, behind `pos` others.
 fn of_a_token(model: &Model<'_>, pos: u32, skip: Option<SkipLimits>) -> usize {
-    let counting = Counting { pool: ThreadPool::new(2).unwrap(), n_calls: AtomicUsize::new(0) };
+    let counting = Counting { pool: ThreadPool::new(2).expect("two threads"), n_calls: AtomicUsize::new(0) };
     let options =
         PlanOptions { context: pos + 1, n_workers: 2, max_prompt_bytes: 0, ..PlanOptions::default() };
     let kernels = Kernels::best(CpuFeatures::detect());
@@ -38,10 +38,14 @@ fn of_a_token(model: &Model<'_>, pos: u32, skip: Option<SkipLimits>) -> usize {
         let transformer = session.transformer();
         transformer.set_skip(skip);
         for pos in 0..pos {
-            transformer.forward(&[Row { slot: 0, pos, token_id: 5, wants_logits: false }]).unwrap();
+            transformer
+                .forward(&[Row { slot: 0, pos, token_id: 5, wants_logits: false }])
+                .expect("a pass over one row");
         }
         counting.n_calls.store(0, Ordering::Relaxed);
-        transformer.forward(&[Row { slot: 0, pos, token_id: 7, wants_logits: true }]).unwrap();
+        transformer
+            .forward(&[Row { slot: 0, pos, token_id: 7, wants_logits: true }])
+            .expect("a pass over one row");
         counting.n_calls.load(Ordering::Relaxed)
     })
 }
