@@ -23,8 +23,10 @@ const ROW_GRAIN: usize = 32;
 const _: () = assert!(ROW_GRAIN.is_multiple_of(TernaryLayout::Tl1.tile_rows()));
 const _: () = assert!(TILE_ROWS.is_multiple_of(ROW_GRAIN));
 
-/// Rows of a GEMM's sums that are scaled together: a cache line of outputs.
-const TURNED_ROWS: usize = 16;
+/// Tokens and rows of a GEMM's sums that are turned together: cache lines of both, 4 KiB of stack. The outputs of a token
+/// are then written by vectors, lines in a row; written one by one, a few lines that miss the cache fill a store buffer.
+const TURNED_TOKENS: usize = 16;
+const TURNED_ROWS: usize = 64;
 
 /// Listed rows that a worker's share is a multiple of: kernels work on up to eight at once.
 const LIST_GRAIN: usize = 8;
@@ -238,15 +240,19 @@ fn linear_tile(
         return;
     }
     kernels.gemm_i8(w.layout, bytes, n, w.k, m, xq, acc);
-    // Sums of a token are a row apart. A few rows at a time stay in L1 for all tokens, and fill a line of the output.
+    // Sums of a token are a row apart.
+    let mut turned = [[0; TURNED_ROWS]; TURNED_TOKENS];
     for (first, acc) in out.step_by(TURNED_ROWS).zip(acc.chunks(TURNED_ROWS * m)) {
-        for (t, &x_scale) in x_scale.iter().enumerate() {
-            let scale = w.scale * x_scale;
-            let out = columns.segment(t, first..first + acc.len() / m);
-            for (y, row) in out.iter_mut().zip(acc.chunks_exact(m)) {
-                #[expect(clippy::cast_precision_loss, reason = "|acc| < 2^24, exact in f32")]
-                let sum = row[t] as f32;
-                *y = sum * scale;
+        let columns_of_tile = first..first + acc.len() / m;
+        for (i, scales) in x_scale.chunks(TURNED_TOKENS).enumerate() {
+            for (j, row) in acc.chunks_exact(m).enumerate() {
+                for (turned, sum) in turned.iter_mut().zip(&row[i * TURNED_TOKENS..][..scales.len()]) {
+                    turned[j] = *sum;
+                }
+            }
+            for (t, (x_scale, turned)) in scales.iter().zip(&turned).enumerate() {
+                let out = columns.segment(i * TURNED_TOKENS + t, columns_of_tile.clone());
+                kernels.rescale(&turned[..out.len()], w.scale * x_scale, out);
             }
         }
     }

@@ -54,7 +54,9 @@ pub(super) fn gemm_columns_i8_i2(
     let mut tile = Tile::new();
     for (x, acc) in x.chunks(MAX_TOKENS * x_len).zip(acc.chunks_mut(MAX_TOKENS * len)) {
         let n_tokens = acc.len() / len;
+        let mut later = columns.chunks(STRIP).skip(1);
         for columns in columns.chunks(STRIP) {
+            let mut next = later.next().unwrap_or(&[]).chunks(STRIP.div_ceil(len.div_ceil(ROWS)));
             for (start, j) in starts.iter_mut().zip(columns) {
                 *start = column(*j);
             }
@@ -77,6 +79,12 @@ pub(super) fn gemm_columns_i8_i2(
             activations.prepare(strip);
             for first in (0..len).step_by(ROWS) {
                 decode(w, &starts[..strip_len], first / 4, &mut tile);
+                // The next strip's columns are asked for in parts, while tiles of this one are multiplied.
+                for j in next.next().unwrap_or(&[]) {
+                    for line in (0..len / 4).step_by(64) {
+                        load::prefetch_after(&w[0], column(*j) + line);
+                    }
+                }
                 if len - first >= ROWS {
                     multiply::<GROUPS>(&tile, strip, &activations, &mut acc[first..], len);
                 } else {

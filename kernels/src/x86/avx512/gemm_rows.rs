@@ -10,12 +10,12 @@ use super::transpose::transpose16;
 use super::winograd::{Activations, GROUP, GROUPS, MAX_TOKENS, ROWS, STRIP, Strip, Tile, multiply};
 use crate::layout::i2::k_padded;
 
-/// Strips whose activations are looked at together: 8192 elements, 24 KiB of stack.
+/// Strips whose activations are looked at together: 8192 elements, 40 KiB of stack.
 const PANEL: usize = 32;
 
 /// `out = w · x` with `decode(first_row, strip, tile)`: what fills a tile with 64 rows of a strip.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
 pub(super) fn gemm_rows(
     k: usize,
     m: usize,

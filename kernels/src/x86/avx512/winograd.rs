@@ -15,12 +15,12 @@
 
 use core::arch::x86_64::{
     __m512i, _mm_set_epi64x, _mm512_add_epi8, _mm512_add_epi32, _mm512_and_si512, _mm512_cmple_epi8_mask,
-    _mm512_dpbusd_epi32, _mm512_mullo_epi32, _mm512_reduce_add_epi32, _mm512_set_epi64, _mm512_set1_epi8,
+    _mm512_dpbusd_epi32, _mm512_min_epi8, _mm512_mullo_epi32, _mm512_set_epi64, _mm512_set1_epi8,
     _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_sll_epi32, _mm512_slli_epi32,
     _mm512_srai_epi32, _mm512_sub_epi32, _mm512_ternarylogic_epi32, _mm512_xor_si512,
 };
 
-use super::load;
+use super::{load, sum};
 
 /// Elements of a strip: 64 rows of them are 16 KiB of tile, half of the first-level cache.
 pub(super) const STRIP: usize = 256;
@@ -39,8 +39,9 @@ const TOKENS: usize = 4;
 const PAIRS: usize = 32;
 /// Elements of a step: four pairs, one lane of each of two registers.
 const STEP: usize = 8;
-/// Positions that are listed for a strip. About every second token has one in its whole length.
-const MAX_POSITIONS: usize = 64;
+/// Positions that are listed for a strip. A token has its largest activation in one of them; where a channel is the
+/// largest in every token, one strip has those of all.
+const MAX_POSITIONS: usize = 2 * MAX_TOKENS;
 
 /// Four pairs of elements of each row: the first ones as `w₀`, the second ones as `w₁ + 128`.
 #[derive(Clone, Copy)]
@@ -86,11 +87,12 @@ impl Tile {
 /// A pair of elements in which an activation is too large for the factors.
 #[derive(Clone, Copy)]
 struct Position {
-    token: usize,
-    step: usize,
+    token: u8,
+    step: u8,
     /// Of the step's lanes.
-    byte: usize,
+    byte: u8,
 }
+const _: () = assert!(MAX_TOKENS <= 256 && STRIP / STEP <= 256);
 
 /// What a strip needs to know of its activations: a sum for each token, and the positions to be mended.
 #[derive(Clone, Copy)]
@@ -111,37 +113,49 @@ impl Activations {
 
     /// Looks at the tokens of a strip.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
     pub(super) fn prepare(&mut self, strip: Strip<'_>) {
         let (one, most, unsigned) = (_mm512_set1_epi8(1), _mm512_set1_epi8(-127), _mm512_set1_epi8(i8::MIN));
         let firsts = _mm512_set_epi64(0, 0, -1, -1, 0, 0, -1, -1);
         self.n_positions = 0;
-        for t in 0..strip.n_tokens {
-            let mut sum = _mm512_setzero_si512();
-            for (block, x) in strip.token(t).as_chunks::<64>().0.iter().enumerate() {
-                let x = load::i8x64(x);
-                // (x ^ 128) & firsts, times the elements sixteen further.
-                let first = _mm512_ternarylogic_epi32::<0x28>(x, unsigned, firsts);
-                sum = _mm512_dpbusd_epi32(sum, first, _mm512_shuffle_i32x4::<0xb1>(x, x));
+        for first_token in (0..strip.n_tokens).step_by(4) {
+            let mut sums = [_mm512_setzero_si512(); 4];
+            for (t, sum) in (first_token..strip.n_tokens).zip(&mut sums) {
+                // The token's next strip, which a jump from token to token hides from the hardware.
+                for line in (0..strip.len).step_by(64) {
+                    load::prefetch_after(&strip.x[0], t * strip.stride + strip.len + line);
+                }
+                let (blocks, _) = strip.token(t).as_chunks::<64>();
+                let mut smallest = _mm512_setzero_si512();
+                for x in blocks {
+                    let x = load::i8x64(x);
+                    // (x ^ 128) & firsts, times the elements sixteen further.
+                    let first = _mm512_ternarylogic_epi32::<0x28>(x, unsigned, firsts);
+                    *sum = _mm512_dpbusd_epi32(*sum, first, _mm512_shuffle_i32x4::<0xb1>(x, x));
+                    smallest = _mm512_min_epi8(smallest, _mm512_add_epi8(x, one));
+                }
                 // Plus one, modulo 256, 127 and -128 are the two smallest.
-                let large = _mm512_cmple_epi8_mask(_mm512_add_epi8(x, one), most);
-                if large != 0 {
-                    self.list(t, block, large);
+                if _mm512_cmple_epi8_mask(smallest, most) != 0 {
+                    for (block, x) in blocks.iter().enumerate() {
+                        let large = _mm512_cmple_epi8_mask(_mm512_add_epi8(load::i8x64(x), one), most);
+                        self.list(t, block, large);
+                    }
                 }
             }
-            self.tokens[t] = _mm512_reduce_add_epi32(sum);
+            self.tokens[first_token..first_token + 4].copy_from_slice(&sum::across4(sums));
         }
     }
 
     /// Lists the pairs of block `block` of a token in which a bit of `large` is set.
     #[cold]
+    #[expect(clippy::cast_possible_truncation, reason = "tokens and steps are at most 256")]
     fn list(&mut self, token: usize, block: usize, large: u64) {
         let mut pairs = (large | large >> 16) & 0x0000_ffff_0000_ffff;
         while pairs != 0 {
             let element = pairs.trailing_zeros() as usize;
             if let Some(position) = self.positions.get_mut(self.n_positions) {
                 let step = block * 8 + element / PAIRS * 4 + element % 16 / 4;
-                *position = Position { token, step, byte: element % 4 };
+                *position = Position { token: token as u8, step: step as u8, byte: (element % 4) as u8 };
             }
             self.n_positions += 1;
             pairs &= pairs - 1;
@@ -199,7 +213,7 @@ pub(super) fn multiply<const R: usize>(
         _ => {}
     }
     for position in &activations.positions[..activations.n_positions] {
-        let t = position.token;
+        let t = usize::from(position.token);
         mend::<R>(tile, *position, strip.token(t), &mut acc[t * stride..]);
     }
 }
@@ -252,7 +266,7 @@ fn products<const R: usize, const T: usize>(
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn mend<const R: usize>(tile: &Tile, position: Position, x: &[i8], acc: &mut [i32]) {
-    let Position { step: s, byte, .. } = position;
+    let (s, byte) = (usize::from(position.step), usize::from(position.byte));
     let element = s / 4 * PAIRS + s % 4 * 4 + byte;
     let x0 = _mm512_set1_epi32(x[element].into());
     let x1 = _mm512_set1_epi32(x[element + 16].into());
