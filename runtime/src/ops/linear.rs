@@ -10,7 +10,7 @@ use core::ops::Range;
 use ternlet_kernels::Kernels;
 use ternlet_kernels::layout::{TernaryLayout, i2};
 
-use super::{rms_norm, tiles};
+use super::rms_norm;
 use crate::model::{Linear, Ternary};
 use crate::parallel::{ColumnRange, Parallel, RowsMut, for_column_groups, for_each_row};
 use crate::plan::TILE_ROWS;
@@ -163,7 +163,10 @@ pub(crate) fn linear(
         let (i, first_column) = (part.start + group, groups[group].start);
         let (xq, x_scale) = inputs.of(i, &linears[i], m);
         let rows = columns.range().start - first_column..columns.range().end - first_column;
-        for tile in tiles(rows) {
+        // Kernels arrange the inputs once a call: for few tokens, whose sums take little room, a tile is long.
+        let tile_rows = (acc.len() / m / ROW_GRAIN * ROW_GRAIN).max(ROW_GRAIN);
+        for start in rows.clone().step_by(tile_rows) {
+            let tile = start..rows.end.min(start + tile_rows);
             linear_tile(kernels, &linears[i].weight, tile, first_column, xq, x_scale, &mut columns, acc);
         }
     });

@@ -1,6 +1,6 @@
 //! The split head's high plane with `VPDPBUSD`: unsigned codes × the two signed planes of x.
 
-use core::arch::x86_64::{_mm512_dpbusd_epi32, _mm512_setzero_si512};
+use core::arch::x86_64::{_mm512_add_epi32, _mm512_dpbusd_epi32, _mm512_setzero_si512};
 
 use super::five_bits::codes;
 use super::rows::AHEAD;
@@ -28,6 +28,6 @@ pub(super) fn gemv_i16_u5(w: &[u8], _n: usize, k: usize, x_high: &[i8], x_low: &
             }
         }
         let [[a, b], [c, d]] = sums;
-        *out = 256 * (sum::across_wide(a) + sum::across_wide(c)) + sum::across_wide(b) + sum::across_wide(d);
+        *out = 256 * sum::across_wide(_mm512_add_epi32(a, c)) + sum::across_wide(_mm512_add_epi32(b, d));
     }
 }
