@@ -11,7 +11,7 @@
 use core::hint::black_box;
 use std::process::ExitCode;
 
-use ternlet_kernels::layout::TernaryLayout::{self, I2, T5, Tl2};
+use ternlet_kernels::layout::TernaryLayout::{self, I2, T5, Tl1, Tl2};
 use ternlet_kernels::layout::{i2, i8_split};
 use ternlet_kernels::{Backend, CpuFeatures, Kernels};
 
@@ -88,7 +88,9 @@ fn ternary(kernels: &Kernels) {
 }
 
 fn gemv(kernels: &Kernels, layout: TernaryLayout) {
-    for (n, k) in [(ROWS, DIM), (ROWS, HIDDEN_DIM)] {
+    // All rows share the tables of tl1: what these cost falls with the number of rows.
+    let square = (layout == Tl1).then_some((DIM, DIM));
+    for (n, k) in [(ROWS, DIM), (ROWS, HIDDEN_DIM)].into_iter().chain(square) {
         let w = vec![0; layout.matrix_bytes(n, k)];
         let x = vec![1; i2::k_padded(k)];
         let mut out = vec![0; n];
