@@ -1,7 +1,7 @@
 //! Layouts and kernels, measured on this machine for the matrices of one model
 //!
 //! For each shape a GEMV of one token is timed in every layout; for `w_up` and `w_down` of a squared `ReLU` in the form
-//! that the skip reads them in, with [`LIVE_PERCENT`] of the rows or columns live, and with other shares too, to find from
+//! that the skip reads them in, with some of the rows or columns live, and with other shares too, to find from
 //! which one on the whole matrix is read as fast. Matrices come from memory as in decoding: copies are walked that
 //! together are larger than a cache, as far as the model is. Layouts take turns in every round, and the fastest round of
 //! each counts. Prefill is not measured.
