@@ -1,7 +1,7 @@
 //! `--prompt-cache FILE`: a prompt's keys and values, kept from one run to the next
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Read as _};
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use ternlet::output_file::{OutputFile, refuse_input};
@@ -35,14 +35,19 @@ impl PromptCache {
         let failed = |problem: String| {
             Error::new(self.path.display(), problem).hint("choose another name for the prompt cache")
         };
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
-            Err(e) => return Err(failed(format!("expected a prompt cache, found: {e}"))),
-        };
-        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Err(failed("expected a prompt cache, found a folder, device or pipe".into()));
+        let unreadable = |e: io::Error| failed(format!("expected a prompt cache, found: {e}"));
+        // Before opening: a pipe without a writer would never open.
+        match fs::metadata(&self.path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(failed("expected a prompt cache, found a folder, device or pipe".into())),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                // The whole prompt will be written: a place that takes no file is told before it is computed.
+                drop(OutputFile::create(&self.path)?);
+                return Ok(0);
+            }
+            Err(e) => return Err(unreadable(e)),
         }
+        let file = File::open(&self.path).map_err(unreadable)?;
         // What is no prefix file at all would be lost when the cache is written.
         let mut start = Vec::new();
         (&file)
@@ -73,12 +78,19 @@ impl PromptCache {
         }
     }
 
-    /// Writes the file again if the prompt of `n_ids`, which slot 0 now holds, is not all in it.
-    pub(crate) fn keep(&self, session: &Session<'_>, n_ids: usize) -> Result<(), Error> {
+    /// Writes the file again if the prompt of `n_ids`, which slot 0 now holds, is not all in it. A failure is reported
+    /// and no more: the prompt is computed, and its text is what was asked for.
+    pub(crate) fn keep(&self, session: &Session<'_>, n_ids: usize) {
         let holds_all = |r: &Restored| r.n_restored as usize + 1 >= n_ids && r.n_held as usize >= n_ids;
         if self.restored.as_ref().is_some_and(holds_all) {
-            return Ok(());
+            return;
         }
+        if let Err(e) = self.write(session) {
+            note(format_args!("{e}\n  the prompt is not kept: the next run computes it again"));
+        }
+    }
+
+    fn write(&self, session: &Session<'_>) -> Result<(), Error> {
         let output = OutputFile::create(&self.path)?;
         let mut stream = StdStream(BufWriter::with_capacity(BUFFER_BYTES, output.file()));
         session.save_prefix(&mut stream).map_err(|e| output.error(&e))?;

@@ -33,8 +33,10 @@ const ROWS_AT_ONCE: usize = 64;
 /// What [`tune`] found.
 #[derive(Debug)]
 pub struct Tuning {
-    /// The fastest layouts and the limits of the skip.
+    /// The fastest layouts.
     pub profile: Profile,
+    /// The limits of the skip that fit them, where there is one: behind a squared `ReLU`.
+    pub limits: Option<SkipLimits>,
     /// What they were chosen from.
     pub choices: Vec<Choice>,
 }
@@ -101,7 +103,8 @@ pub fn tune(
             .push(Choice { matrix: format!("{} {placement}, by share that is live", role.name()), measured });
     }
     let machine = format!("{}, {} threads", kernels.name(), parallel.n_workers());
-    Ok(Tuning { profile: Profile::new(machine, by_role, limits), choices })
+    let limits = (hidden_act == HiddenAct::Relu2).then_some(limits);
+    Ok(Tuning { profile: Profile::new(machine, by_role), limits, choices })
 }
 
 /// The placements that a matrix of `role` may have, where those of skipped ones are known by row or column.

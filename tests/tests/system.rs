@@ -227,6 +227,9 @@ fn a_message_that_cannot_be_stored_is_refused_with_the_reason() {
         ("joined", JOINED, MESSAGE, "makes it one text with the user's words"),
         ("empty", HEADERS, "", "expected 1 to 1024 bytes of text, found 0"),
         ("long", HEADERS, &"x".repeat(1025), "expected 1 to 1024 bytes of text, found 1025"),
+        ("empty", HEADERS, "", "hint: give a text of 1 to 1024 bytes"),
+        // More tokens than the model's context has.
+        ("many tokens", HEADERS, &"q~".repeat(512), "hint: shorten the system message"),
     ] {
         let found = packed(name, template, Some(system)).map(|_| ()).expect_err("refused");
         assert!(found.contains("--system") && found.contains(expected), "{name}: {found}");

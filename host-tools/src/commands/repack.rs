@@ -29,7 +29,7 @@ pub(crate) fn run(args: &RepackArgs) -> Result<(), Error> {
     let repacked = with_model(path, |model| {
         let layouts = args.layouts.layouts(model.config().hidden_act)?;
         let bar = byte_bar();
-        let written = repack(&model, &layouts, &args.output, &|done, total| {
+        let written = repack(&model, &display_name(path), &layouts, &args.output, &|done, total| {
             bar.set_length(total);
             bar.set_position(done);
         });

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use clap::Args;
 use ternlet::tune::{Choice, Tuning, tune};
 use ternlet_kernels::Backend;
-use ternlet_runtime::ThreadPool;
+use ternlet_runtime::{SkipLimits, ThreadPool};
 
 use crate::error::Error;
 use crate::open::{display_name, kernels_of, parse_backend, with_model};
@@ -28,7 +28,7 @@ pub(crate) struct TuneArgs {
     rounds: u32,
 }
 
-/// Runs the command: the profile goes to stdout, what was measured to stderr.
+/// Runs the command: the profile goes to stdout, what was measured to stderr, with the limits that `--skip` of other commands takes.
 pub(crate) fn run(args: &TuneArgs) -> Result<(), Error> {
     let tuned = with_model(args.file.as_deref(), |model| {
         let kernels = kernels_of(args.backend)?;
@@ -38,11 +38,14 @@ pub(crate) fn run(args: &TuneArgs) -> Result<(), Error> {
             Error::new("threads", format!("expected {n_threads}, the system refused one: {e}"))
                 .hint("choose fewer with --threads")
         })?;
-        let Tuning { profile, choices } = tune(&model, kernels, &pool, args.rounds)
+        let Tuning { profile, limits, choices } = tune(&model, kernels, &pool, args.rounds)
             .map_err(|e| Error::new(display_name(args.file.as_deref()), e))?;
         for Choice { matrix, measured } in choices {
             let times: Vec<String> = measured.iter().map(|(form, us)| format!("{form} {us:.1}")).collect();
             note(format_args!("{matrix:<36} us: {}", times.join(", ")));
+        }
+        if let Some(SkipLimits { rows_percent, columns_percent }) = limits {
+            note(format_args!("these limits for --skip: {rows_percent},{columns_percent}"));
         }
         out(format_args!("{}\n", profile.to_json()))
     });

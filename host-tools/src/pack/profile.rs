@@ -1,14 +1,13 @@
 //! A profile: the layouts that one machine wants, as `ternlet tune` prints and `pack` and `repack` take them
 //!
-//! JSON: a version, where it was measured, the layout of each ternary matrix by role (`tl2`, or `t5 by column` for
-//! `w_down`), and from which share of live rows and columns on these are no longer read one by one.
+//! JSON: a version, where it was measured, and the layout of each ternary matrix by role (`tl2`, or `t5 by column` for
+//! `w_down`).
 
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use ternlet_kernels::layout::TernaryLayout;
-use ternlet_runtime::SkipLimits;
 use ternlet_runtime::format::{Order, Role};
 
 use super::layouts::{Layouts, Placement, TERNARY_ROLES};
@@ -29,7 +28,6 @@ pub struct Profile {
     /// Where it was measured, for people.
     machine: String,
     layouts: LayoutNames,
-    skip: SkipPercents,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,24 +42,15 @@ struct LayoutNames {
     w_down: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SkipPercents {
-    rows_percent: u32,
-    columns_percent: u32,
-}
-
 impl Profile {
-    /// The profile of `machine` with these layouts, in the order of [`TERNARY_ROLES`], and limits.
+    /// The profile of `machine` with these layouts, in the order of [`TERNARY_ROLES`].
     #[must_use]
-    pub fn new(machine: String, by_role: [Placement; TERNARY_ROLES.len()], skip: SkipLimits) -> Self {
+    pub fn new(machine: String, by_role: [Placement; TERNARY_ROLES.len()]) -> Self {
         let [wq, wk, wv, wo, w_gate, w_up, w_down] = by_role.map(|placement| placement.to_string());
-        let SkipLimits { rows_percent, columns_percent } = skip;
         Self {
             ternlet_profile: VERSION,
             machine,
             layouts: LayoutNames { wq, wk, wv, wo, w_gate, w_up, w_down },
-            skip: SkipPercents { rows_percent, columns_percent },
         }
     }
 
@@ -129,7 +118,7 @@ mod tests {
     fn profile() -> Profile {
         let [i2, tl1, tl2, t5] = TernaryLayout::ALL.map(Placement::rows);
         let by_role = [i2, tl1, tl2, t5, tl2, t5, Placement::columns(TernaryLayout::T5)];
-        Profile::new("a machine".into(), by_role, SkipLimits::default())
+        Profile::new("a machine".into(), by_role)
     }
 
     #[test]

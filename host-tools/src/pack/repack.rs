@@ -17,19 +17,20 @@ use super::writer::{Front, ModelWriter};
 use crate::error::Error;
 use crate::output_file::OutputFile;
 
-/// Writes `model` in `layouts` to `target` and returns the file's length in bytes. `progress` hears payload bytes done
-/// and to do.
+/// Writes `model` in `layouts` to `target` and returns the file's length in bytes. `source` is what errors call the
+/// model's file; `progress` hears payload bytes done and to do.
 ///
 /// # Errors
 /// A model whose payload is damaged, a self-test that gives another hash, or a file that cannot be written. The target
 /// then is as it was before.
 pub fn repack(
     model: &Model<'_>,
+    source: &str,
     layouts: &Layouts,
     target: &Path,
     progress: &dyn Fn(u64, u64),
 ) -> Result<u64, Error> {
-    let damaged = |e| Error::new("input", e).hint("the file is damaged: copy it or pack it again");
+    let damaged = |e| Error::new(source, e).hint("the file is damaged: copy it or pack it again");
     model.verify_payload().map_err(damaged)?;
     let config = model.config();
     let form = |role| {

@@ -49,14 +49,15 @@ impl SystemHead {
         }
         if text.is_empty() || text.len() > MAX_SYSTEM_TEXT_BYTES {
             let (max, found) = (MAX_SYSTEM_TEXT_BYTES, text.len());
-            return Err(refuse(format!("expected 1 to {max} bytes of text, found {found}")));
+            return Err(refuse(format!("expected 1 to {max} bytes of text, found {found}"))
+                .hint(format_args!("give a text of 1 to {max} bytes")));
         }
         let encode = |text: &str| {
             let n_bytes = text.len() + TEMPLATE_TEXT_BYTES;
             let mut scratch = vec![0; Tokenizer::scratch_len(nfc::MAX_EXPANSION * n_bytes)];
             let mut ids = vec![0; config.max_seq_len.saturating_sub(1) as usize];
             let n = encode_system(&tokenizer, &template, text, &mut ids, &mut vec![0; n_bytes], &mut scratch)
-                .map_err(|e| refuse(e.to_string()))?;
+                .map_err(|e| refuse(e.to_string()).hint("shorten the system message"))?;
             ids.truncate(n);
             Ok::<_, Error>(ids)
         };

@@ -167,6 +167,19 @@ fn conversations_are_kept_in_the_folder_that_is_named() {
 }
 
 #[test]
+fn what_lies_in_the_place_of_a_conversation_is_named_and_left_alone() {
+    let folder = Folder::new();
+    let (path, pipe) = (folder.file(""), folder.file("pipe.talk"));
+    std::fs::create_dir(folder.file("folder.talk")).expect("created");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
+    for command in ["/restore folder", "/restore pipe", "/save folder", "/save pipe"] {
+        let errors = refusal(&prompt(&["--saves", &path], format!("{command}\n").as_bytes()), 1);
+        assert!(errors.contains("found a folder, device or pipe of that name"), "{command}: {errors}");
+    }
+    assert_eq!(std::fs::read_dir(&path).expect("a folder").count(), 2, "nothing else is left there");
+}
+
+#[test]
 fn quit_ends_the_run_before_the_next_line() {
     let output = prompt(&[], b"/quit\nplay some jazz\n");
     assert!(refusal(&output, 0).is_empty());

@@ -1,9 +1,9 @@
 //! `ternlet run --prompt-cache`: the same text and hash, in fewer tokens of prefill
 
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output};
 
-use crate::program::{Folder, model, refusal, run};
+use crate::program::{Folder, model, refusal, run, ternlet};
 
 const PROMPT: &str = "Once upon a time there was a robot";
 
@@ -80,10 +80,13 @@ fn a_cache_that_does_not_suit_is_reported_and_written_again() {
 fn what_is_no_cache_is_never_overwritten() {
     let folder = Folder::new();
     let diary = folder.write("diary.txt", b"Dear diary");
+    let pipe = folder.file("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
     let copy = folder.write("copy.tern", &fs::read(model()).expect("the shipped model"));
     for (path, expected) in [
         (diary.clone(), "found a file of another kind"),
         (folder.file(""), "found a folder"),
+        (pipe, "found a folder, device or pipe"),
         (copy.clone(), "found a file of another kind"),
         (model().to_owned(), "expected another file than the input"),
         (folder.file("missing/prompt.kv"), "expected a folder to write in"),
@@ -92,4 +95,25 @@ fn what_is_no_cache_is_never_overwritten() {
         assert!(errors.contains(expected) && errors.contains("hint: "), "{path}: {errors}");
     }
     assert_eq!(fs::read(diary).expect("still there"), b"Dear diary");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_cache_that_cannot_be_written_any_more_costs_no_text() {
+    let folder = Folder::new();
+    let cache = folder.file("prompt.kv");
+    let plain = figures(&run(&["run", model(), "-n", "4", "--threads", "1", "--prompt", PROMPT]));
+    let program = ternlet();
+    // No file of this process may grow beyond a block; a write that would fails with an error.
+    let limited = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .args(["run", model(), "-n", "4", "--threads", "1", "--prompt-cache", &cache, "--prompt", PROMPT])
+        .output()
+        .expect("a shell");
+    let found = figures(&limited);
+    assert!(found.2.contains("expected to write the file") && found.2.contains("not kept"), "{}", found.2);
+    assert_eq!((found.0, found.1), (plain.0, plain.1));
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "a left-over file");
 }

@@ -47,6 +47,10 @@ fn what_tune_prints_repack_takes() {
     let tuned = run(&["tune", model(), "--rounds", "1", "--threads", "1"]);
     let stderr = String::from_utf8_lossy(&tuned.stderr).into_owned();
     assert!(tuned.status.success() && stderr.contains("w_gate [768, 256]"), "{stderr}");
+    // The flag, as printed, is one that other commands take.
+    let limits = stderr.lines().find_map(|line| line.strip_prefix("these limits for --skip: "));
+    let skipped = run(&["run", model(), "--prompt", "a", "-n", "1", "--skip", limits.expect("limits")]);
+    assert!(skipped.status.success(), "{}", String::from_utf8_lossy(&skipped.stderr));
     let (profile, out) = (folder.write("profile.json", &tuned.stdout), folder.file("out.tern"));
     let output = run(&["repack", model(), "--profile", &profile, "-o", &out]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -61,7 +65,7 @@ fn what_is_no_profile_or_no_whole_model_leaves_no_file() {
     let folder = Folder::new();
     let out = folder.file("out.tern");
     let other = r#"{"ternlet_profile": 2, "machine": "", "layouts": {"wq": "i2", "wk": "i2", "wv": "i2",
-        "wo": "i2", "w_gate": "i2", "w_up": "i2", "w_down": "i2"}, "skip": {"rows_percent": 1, "columns_percent": 1}}"#;
+        "wo": "i2", "w_gate": "i2", "w_up": "i2", "w_down": "i2"}}"#;
     let misplaced = other.replace(": 2,", ": 1,").replace(r#""w_up": "i2""#, r#""w_up": "i2 by column""#);
     for (text, expected) in [
         ("{}", "expected a profile"),
@@ -78,6 +82,7 @@ fn what_is_no_profile_or_no_whole_model_leaves_no_file() {
     bytes[last] ^= 1;
     let damaged = folder.write("damaged.tern", &bytes);
     let stderr = refusal(&run(&["repack", &damaged, "--target", "pi5", "-o", &out]), 1);
-    assert!(stderr.contains("checksum") && stderr.contains("damaged"), "{stderr}");
+    assert!(stderr.contains("checksum") && stderr.contains("damaged: copy"), "{stderr}");
+    assert!(stderr.starts_with(&format!("ternlet: repack: {damaged}: ")), "{stderr}");
     assert!(!fs::exists(&out).expect("a folder"));
 }

@@ -10,6 +10,8 @@ use crate::session::Restored;
 
 /// The longest name of a saved conversation, in characters.
 const MAX_NAME: usize = 64;
+/// What a storage found that answers [`ErrorKind::InvalidInput`].
+const NO_FILE: &str = "a folder, device or pipe of that name";
 
 /// A place for conversations, by name: a folder, an SD card, a buffer.
 ///
@@ -18,7 +20,8 @@ pub trait Storage: fmt::Debug {
     /// Keeps under `name` what `write` writes, in the place of what was there: whole, or not at all.
     ///
     /// # Errors
-    /// The place's own, or what `write` returned.
+    /// [`ErrorKind::InvalidInput`] if something of that name is there that cannot be replaced, as a folder; the place's
+    /// own; or what `write` returned.
     fn save(
         &mut self,
         name: &str,
@@ -28,7 +31,8 @@ pub trait Storage: fmt::Debug {
     /// Lets `read` read what is kept under `name`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if there is nothing of that name, or the place's own.
+    /// [`ErrorKind::NotFound`] if there is nothing of that name, [`ErrorKind::InvalidInput`] if it is nothing that can be
+    /// read as a conversation, as a folder; or the place's own.
     fn restore(
         &mut self,
         name: &str,
@@ -58,6 +62,12 @@ impl<'a> Console<'a> {
                 let n = self.conversation.ids().len();
                 wire.notice(format_args!("saved as {name}: {n} tokens; /restore {name} goes on from here"))
             }
+            Err(ErrorKind::InvalidInput) => self.refuse(
+                wire,
+                format_args!(
+                    "{name}: expected to save the conversation, found {NO_FILE}; choose another name"
+                ),
+            ),
             Err(e) => {
                 self.refuse(wire, format_args!("{name}: expected to save the conversation, found: {e}"))
             }
@@ -106,6 +116,9 @@ impl<'a> Console<'a> {
             }
             (Err(ErrorKind::NotFound), _) => self
                 .refuse(wire, format_args!("{name}: expected a saved conversation, found none of that name")),
+            (Err(ErrorKind::InvalidInput), _) => {
+                self.refuse(wire, format_args!("{name}: expected a saved conversation, found {NO_FILE}"))
+            }
             (Err(e), _) => {
                 self.refuse(wire, format_args!("{name}: expected a saved conversation, found: {e}"))
             }

@@ -29,6 +29,16 @@ impl SaveFolder {
         }
         Ok(Self { path })
     }
+
+    /// The file of the conversation `name`, which need not be there; what is there and no file is refused.
+    fn file(&self, name: &str) -> Result<PathBuf, ErrorKind> {
+        let path = self.path.join(format!("{name}.talk"));
+        // Before opening: a pipe without a writer would never open.
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => Err(ErrorKind::InvalidInput),
+            _ => Ok(path),
+        }
+    }
 }
 
 impl Storage for SaveFolder {
@@ -37,13 +47,14 @@ impl Storage for SaveFolder {
         name: &str,
         write: &mut dyn FnMut(&mut dyn Write<Error = ErrorKind>) -> Result<(), ErrorKind>,
     ) -> Result<(), ErrorKind> {
+        let path = self.file(name)?;
         let part = self.path.join(format!(".{name}.{}.part", process::id()));
         let saved = File::create(&part).map_err(|e| kind(&e)).and_then(|file| {
             let mut stream = Stream(BufWriter::with_capacity(BUFFER_BYTES, file));
             write(&mut stream)?;
             let file = stream.0.into_inner().map_err(|e| kind(e.error()))?;
             file.sync_all().map_err(|e| kind(&e))?;
-            fs::rename(&part, self.path.join(format!("{name}.talk"))).map_err(|e| kind(&e))
+            fs::rename(&part, path).map_err(|e| kind(&e))
         });
         if saved.is_err() {
             // Nobody can act on a second failure.
@@ -57,7 +68,7 @@ impl Storage for SaveFolder {
         name: &str,
         read: &mut dyn FnMut(&mut dyn Read<Error = ErrorKind>),
     ) -> Result<(), ErrorKind> {
-        let file = File::open(self.path.join(format!("{name}.talk"))).map_err(|e| kind(&e))?;
+        let file = File::open(self.file(name)?).map_err(|e| kind(&e))?;
         read(&mut Stream(BufReader::with_capacity(BUFFER_BYTES, file)));
         Ok(())
     }
