@@ -24,8 +24,8 @@ fn on_host<R>(body: impl FnOnce(Session<'_>) -> R) -> R {
     let file = ModelFile::open(&shipped_model()).expect("the shipped model");
     let model = Model::parse(file.bytes()).expect("a whole model");
     let context = model.config().max_seq_len.min(4096);
-    let plan = MemoryPlan::new(model.config(), &PlanOptions { context, ..PlanOptions::default() })
-        .expect("the options suit the model");
+    let options = PlanOptions { context, max_top_k: model.usual_top_k(), ..PlanOptions::default() };
+    let plan = MemoryPlan::new(model.config(), &options).expect("the options suit the model");
     let mut memory = vec![0; plan.bytes() + ARENA_ALIGN];
     let offset = memory.as_ptr().align_offset(ARENA_ALIGN);
     let arena = &mut memory[offset..offset + plan.bytes()];
