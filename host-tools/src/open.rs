@@ -101,8 +101,9 @@ fn parse_skip(text: &str) -> Result<SkipFlag, String> {
 }
 
 pub(crate) fn parse_backend(name: &str) -> Result<Backend, String> {
-    Backend::from_name(name)
-        .ok_or_else(|| format!("expected scalar, neon, dotprod, avx2 or avx512, found \"{name}\""))
+    Backend::from_name(name).ok_or_else(|| {
+        format!("expected one of {}, found \"{name}\"", Backend::ALL.map(Backend::name).join(", "))
+    })
 }
 
 impl RunFlags {
@@ -302,19 +303,29 @@ fn with_model_session<R>(
         Error::new("threads", format!("expected {n_threads}, the system refused one: {e}"))
             .hint("choose fewer with --threads")
     })?;
-    open_session(&display_name(path), model, kernels, &pool, &options, |mut session| {
-        session.transformer().set_skip(flags.how.skip.0);
-        body(session)
-    })
+    open_session(
+        &display_name(path),
+        model,
+        kernels,
+        &pool,
+        &options,
+        "choose a smaller --ctx, or --kv f16",
+        |mut session| {
+            session.transformer().set_skip(flags.how.skip.0);
+            body(session)
+        },
+    )
 }
 
-/// Opens a session of `options` on `model`, called `name` in messages, and hands it to `body`.
+/// Opens a session of `options` on `model`, called `name` in messages, and hands it to `body`;
+/// `hint` says what takes less memory.
 pub(crate) fn open_session<R>(
     name: &str,
     model: Model<'_>,
     kernels: &'static Kernels,
     pool: &ThreadPool,
     options: &PlanOptions,
+    hint: &str,
     body: impl FnOnce(Session<'_>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let plan = MemoryPlan::new(model.config(), options)
@@ -322,7 +333,7 @@ pub(crate) fn open_session<R>(
     let mut memory: Vec<u8> = Vec::new();
     memory.try_reserve_exact(plan.bytes() + ARENA_ALIGN).map_err(|_| {
         Error::new("memory", format!("expected {} free bytes, the system refused them", plan.bytes()))
-            .hint("choose a smaller --ctx, or --kv f16")
+            .hint(hint)
     })?;
     memory.resize(plan.bytes() + ARENA_ALIGN, 0);
     let offset = memory.as_ptr().align_offset(ARENA_ALIGN);

@@ -43,13 +43,14 @@ pub(crate) struct SynthArgs {
     /// 125m, 0.7b, 2b4t, 3b, 8b, or the config.json of a ternary Hugging Face checkpoint
     #[arg(long, value_name = "SHAPE")]
     shape: String,
-    /// The same seed gives the same file everywhere, and the same weights in every format
+    /// The same seed gives the same file everywhere, and the same random weights in every format
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// File to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// A packed model, or the same weights in a GGUF file for another program
+    /// A packed model, or a GGUF file for another program, with the same ternary weights; llama.cpp's layout rounds their scales to f16,
+    /// and the embedding and head are as exact as their own formats
     #[arg(long, value_enum, default_value = "tern")]
     format: FormatFlag,
     /// How the output head of a packed model is stored; `source` is bf16

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ use crate::error::Error;
 
 /// How often a running peer is looked at: rarely, not to disturb it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Bytes that are kept of what a peer prints on one stream: the last, where summaries are.
+const KEPT: usize = 1 << 20;
 
 /// A program to compare with.
 #[derive(Debug, Clone)]
@@ -60,7 +63,7 @@ impl Peer {
         Ok(found.unwrap_or(Speed { whole: Some(n_tokens / seconds), ..Speed::default() }))
     }
 
-    /// Runs `command` to its end, or for as long as it may take.
+    /// Runs `command` until it has ended and closed its output, or for as long as it may take. Nothing of it stays.
     fn finish(&self, command: &str) -> Result<(ExitStatus, String, String), String> {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -68,42 +71,59 @@ impl Peer {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut shell, 0);
         let mut child = shell.spawn().map_err(|e| format!("expected a shell that starts, found: {e}"))?;
+        let finished = self.wait(&mut child);
+        end(&mut child);
+        finished
+    }
+
+    /// Waits for the shell, and for whatever else holds its output.
+    fn wait(&self, child: &mut Child) -> Result<(ExitStatus, String, String), String> {
         let stdout = reader(child.stdout.take());
         let stderr = reader(child.stderr.take());
         let start = Instant::now();
+        let late = |what: &str| {
+            let seconds = self.timeout.as_secs();
+            format!("expected an end within {seconds} s (--peer-timeout), found {what} still running")
+        };
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
                 Ok(None) if start.elapsed() < self.timeout => thread::sleep(LOOK_EVERY),
-                Ok(None) => {
-                    end(&mut child);
-                    return Err(format!(
-                        "expected an end within {} s (--peer-timeout), found it still running",
-                        self.timeout.as_secs()
-                    ));
-                }
-                Err(e) => {
-                    end(&mut child);
-                    return Err(format!("expected its exit status, found: {e}"));
-                }
+                Ok(None) => return Err(late("it")),
+                Err(e) => return Err(format!("expected its exit status, found: {e}")),
             }
         };
-        let text = |reader: thread::JoinHandle<String>| reader.join().unwrap_or_default();
-        Ok((status, text(stdout), text(stderr)))
+        let text = |reader: &Receiver<String>| {
+            let left = self.timeout.saturating_sub(start.elapsed());
+            reader.recv_timeout(left).map_err(|_| late("what it started in the background"))
+        };
+        Ok((status, text(&stdout)?, text(&stderr)?))
     }
 }
 
-/// Reads a pipe to its end, whatever the bytes.
-fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+/// Reads a pipe to its end, whatever the bytes, and sends what is kept of it.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What was read before an error is still worth a look.
-        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+        let bytes = pipe.map(last_bytes).unwrap_or_default();
+        // After the deadline nobody listens.
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
 }
 
-/// Ends the shell and all that it started.
+/// The last [`KEPT`] bytes of `pipe`.
+fn last_bytes(mut pipe: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What was read before an error is still worth a look.
+    while let Ok(1..) = pipe.by_ref().take(KEPT as u64).read_to_end(&mut bytes) {
+        bytes.drain(..bytes.len().saturating_sub(KEPT));
+    }
+    bytes.drain(..bytes.len().saturating_sub(KEPT));
+    bytes
+}
+
+/// Ends the shell and all that it started, also where the shell itself has ended.
 fn end(child: &mut Child) {
     #[cfg(target_os = "linux")]
     if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
@@ -138,11 +158,20 @@ fn parse(text: &str) -> Option<Speed> {
     (found != Speed::default()).then_some(found)
 }
 
+/// A speed that ours can be divided by: finite and above zero. Anything else tells nothing.
+fn is_told(speed: &f64) -> bool {
+    speed.is_finite() && *speed > 0.0
+}
+
+fn told(figure: &str) -> Option<f64> {
+    figure.parse().ok().filter(is_told)
+}
+
 /// A row of llama-bench's table: `| model | ... | pp128 | 86.20 ± 0.05 |`; the last of a kind counts.
 fn table_row(line: &str, found: &mut Speed) {
     let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
     let [.., test, speed] = cells[..] else { return };
-    let Some(speed) = speed.split_whitespace().next().and_then(|figure| figure.parse().ok()) else { return };
+    let Some(speed) = speed.split_whitespace().next().and_then(told) else { return };
     let is = |kind: &str| {
         let count = test.split_whitespace().next().unwrap_or_default().strip_prefix(kind);
         count.is_some_and(|count| !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()))
@@ -157,9 +186,7 @@ fn table_row(line: &str, found: &mut Speed) {
 /// A line of llama.cpp's timings: `prompt eval time = ... ( 11.60 ms per token, 86.20 tokens per second)`.
 fn timing(line: &str, found: &mut Speed) {
     let Some((before, _)) = line.split_once(" tokens per second") else { return };
-    let Some(speed) = before.split_whitespace().next_back().and_then(|figure| figure.parse().ok()) else {
-        return;
-    };
+    let Some(speed) = before.split_whitespace().next_back().and_then(told) else { return };
     if line.contains("prompt eval time") {
         found.prefill = Some(speed);
     } else if line.contains("eval time") {
@@ -172,12 +199,13 @@ fn json(text: &str) -> Option<Speed> {
     let value: Value = serde_json::from_str(text.trim()).ok()?;
     let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_f64);
     if let Some(case) = value.get("cases").and_then(|cases| cases.get(0)) {
-        let (prefill, decode) = (number(case, "prefill_tok_per_s"), number(case, "decode_tok_per_s"));
+        let speed = |key: &str| number(case, key).filter(is_told);
+        let (prefill, decode) = (speed("prefill_tok_per_s"), speed("decode_tok_per_s"));
         return Some(Speed { prefill, decode, whole: None });
     }
     let mut found = Speed::default();
     for test in value.as_array()? {
-        let speed = number(test, "avg_ts");
+        let speed = number(test, "avg_ts").filter(is_told);
         match (number(test, "n_prompt")?, number(test, "n_gen")?) {
             (_, 0.0) => found.prefill = speed,
             (0.0, _) => found.decode = speed,
@@ -215,7 +243,19 @@ mod tests {
         for text in [table, timings, json, own] {
             assert_eq!(parse(text), Some(expected), "{text}");
         }
-        for text in ["", "hello", "| a | b |", "[1, 2]", "{}"] {
+        let zero = r#"[{"n_prompt": 0, "n_gen": 48, "avg_ts": 0.0}]"#;
+        let none = [
+            "",
+            "hello",
+            "| a | b |",
+            "[1, 2]",
+            "{}",
+            "| tg4 | 0.00 |",
+            "| tg4 | -5 |",
+            "| pp4 | inf |",
+            zero,
+        ];
+        for text in none {
             assert_eq!(parse(text), None, "{text}");
         }
     }
@@ -242,5 +282,21 @@ mod tests {
         let start = Instant::now();
         let refusal = hanging.run(&CASE).unwrap_err().to_string();
         assert!(refusal.contains("--peer-timeout") && start.elapsed() < Duration::from_secs(20), "{refusal}");
+    }
+
+    #[test]
+    fn what_a_peer_leaves_in_the_background_is_ended_too() {
+        let leaving = Peer { timeout: Duration::from_secs(1), ..peer("sleep 60 & echo hi") };
+        let start = Instant::now();
+        let refusal = leaving.run(&CASE).unwrap_err().to_string();
+        assert!(refusal.contains("background") && start.elapsed() < Duration::from_secs(20), "{refusal}");
+    }
+
+    #[test]
+    fn the_last_of_a_long_output_is_kept() {
+        let long = [vec![b'y'; 3 * KEPT + 5], b"| tg4 | 2.5 |".to_vec()].concat();
+        let kept = last_bytes(&long[..]);
+        assert!(kept.len() == KEPT && long.ends_with(&kept));
+        assert_eq!(last_bytes(&b"short"[..]), b"short");
     }
 }

@@ -118,6 +118,11 @@ impl Spread {
     }
 }
 
+/// The smallest of `sorted` that at least `percent` in a hundred of them do not exceed.
+fn nearest_rank(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
+}
+
 /// The median of the figures of at least one round.
 fn median(figures: &[f64]) -> f64 {
     Spread::of(figures).map_or(f64::NAN, |spread| spread.median)
@@ -146,7 +151,7 @@ impl CaseReport {
         let mut step_ms: Vec<f64> =
             rounds.runs.iter().flat_map(|run| run.step_s.iter().map(|seconds| seconds * 1e3)).collect();
         step_ms.sort_by(f64::total_cmp);
-        let percentile = |p: usize| step_ms[(step_ms.len() - 1) * p / 100];
+        let percentile = |p: usize| nearest_rank(&step_ms, p);
         let joules: Option<Vec<f64>> = rounds.runs.iter().map(|run| run.joules).collect();
         let generated = f64::from(case.n_tokens) * f64::from(case.slots);
         let first = rounds.runs.first().expect("at least one round");
@@ -242,7 +247,14 @@ impl Report {
             mega(self.file_bytes),
             self.ternary_weights
         );
-        let _ = writeln!(text, "backend    {}, KV {}, {} rounds", self.backend, self.kv, self.rounds);
+        let _ = writeln!(
+            text,
+            "backend    {}, KV {}, {} round{}",
+            self.backend,
+            self.kv,
+            self.rounds,
+            if self.rounds == 1 { "" } else { "s" }
+        );
         let _ = writeln!(
             text,
             "machine    {}, {} cores, load average {} before and {} after",
@@ -347,5 +359,14 @@ mod tests {
         assert_eq!(Spread::of(&[3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
         assert_eq!(Spread::of(&[4.0, 1.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
         assert_eq!(Spread::of(&[]), None);
+    }
+
+    #[test]
+    fn percentiles_are_of_the_nearest_rank_above() {
+        let ten: Vec<f64> = (1..=10).map(f64::from).collect();
+        for (percent, expected) in [(50, 5.0), (95, 10.0), (99, 10.0), (100, 10.0), (1, 1.0)] {
+            assert_eq!(nearest_rank(&ten, percent).to_bits(), f64::to_bits(expected), "{percent}");
+        }
+        assert_eq!(nearest_rank(&[7.0], 99).to_bits(), 7.0_f64.to_bits());
     }
 }

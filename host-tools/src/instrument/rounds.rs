@@ -119,6 +119,7 @@ fn run_case(
         instrument.kernels,
         &pool,
         &options,
+        "choose fewer --slots, or a shorter -p",
         |mut session| {
             prepare(&mut session)?;
             rounds.arena_bytes = session.used_bytes() as u64;

@@ -81,7 +81,7 @@ fn flags_out_of_range_are_wrong_usage() {
         (["--ctx", "0"], "not in 1.."),
         (["--threads", "0"], "not in 1..=1024"),
         (["--kv", "f64"], "possible values: f16, f32"),
-        (["--backend", "mmx"], "expected scalar, neon, dotprod, avx2 or avx512, found \"mmx\""),
+        (["--backend", "mmx"], "expected one of scalar, neon, dotprod, i8mm, avx2, avx512, found \"mmx\""),
     ];
     for (flags, expected) in cases {
         let errors = refusal(&run(&[&["run", model(), "--prompt", "hi"], &flags[..]].concat()), 2);

@@ -90,8 +90,11 @@ impl Settings {
         };
         let settings = Self { is_plain: false, gate_shift, dropped, ..plain };
         let Some(sd) = knobs.top_sd else { return Ok(settings) };
-        if !(5.0..=dim.sqrt() / 3.0).contains(&sd) {
-            return Err(refusal("--top-sd", &format!("5 to {:.0}", (dim.sqrt() / 3.0).floor()), sd));
+        let highest = dim.sqrt() / 3.0;
+        if !(5.0..=highest).contains(&sd) {
+            // Rounded down, so that what it names is taken.
+            let range = format!("5.0 to {:.1}", (highest * 10.0).floor() / 10.0);
+            return Err(refusal("--top-sd", &range, sd));
         }
         // A token's own logit: sqrt(dim) times the share of its embedding in the last state.
         let noise = settings.added(config.n_layers, config.n_layers);
@@ -226,7 +229,7 @@ mod tests {
             (&relu2, Knobs { gate_zeros: Some(1.0), ..none }, "0.05 to 0.98"),
             (&relu2, Knobs { gate_zeros: Some(f32::NAN), ..none }, "0.05 to 0.98"),
             (&relu2, Knobs { gate_zeros: Some(0.8), down_zeros: Some(0.8), ..none }, "0.87"),
-            (&relu2, Knobs { top_sd: Some(1.0), ..none }, "5 to 16"),
+            (&relu2, Knobs { top_sd: Some(1.0), ..none }, "5.0 to 16.8"),
             (&shape("8b").unwrap(), Knobs { top_sd: Some(6.0), ..none }, "sub-norms"),
             (&shape("3b").unwrap(), Knobs { gate_zeros: Some(0.8), ..none }, "relu2"),
         ] {
