@@ -18,7 +18,7 @@
 //!
 //! The scaling errs by at most 1/2, which four triplings make 81/2; a digit's threshold is further away than that
 //! (proved below for every code). The 13 bytes that are never written read as trits by the same arithmetic, alike on
-//! every machine; [`is_valid`] reports them. Elements past `k` in the last block are trit 0.
+//! every machine; `is_valid` reports them. Elements past `k` in the last block are trit 0.
 //!
 //! Kin: `TQ1_0` (ggml) also scales a base-3 number to a byte; its number is not balanced and its digits are found by a
 //! multiplication.

@@ -15,7 +15,7 @@
 //! nothing: the sums of a pair are two tables of bytes, and one look-up each serves 16 rows.
 //!
 //! Rows past `n` and columns past `k` are trit 0 (index 4). Indices 9 to 15 are never written; kernels read them as two
-//! zeros, and [`is_valid`] reports them.
+//! zeros, and `is_valid` reports them.
 //!
 //! Kin: `TL1` (bitnet.cpp, arXiv:2502.11880), whose tiles depend on the shape and the machine.
 

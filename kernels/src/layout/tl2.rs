@@ -29,7 +29,7 @@
 //! so that two shifts assemble vector 5 (`v1 >> 3` with `v0 >> 5` put into its low three bits), two vector 6, and five
 //! operations vector 7: 14 operations for 128 indices. Three tables of 32 bytes turn an index into its weights.
 //!
-//! Indices 27 to 31 are never written; kernels read them as three zeros, and [`is_valid`] reports them.
+//! Indices 27 to 31 are never written; kernels read them as three zeros, and `is_valid` reports them.
 //!
 //! Kin: `TL2` (bitnet.cpp, arXiv:2502.11880) also spends five bits on a triple: a sign and an index of half the table.
 
