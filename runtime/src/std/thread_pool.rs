@@ -161,7 +161,9 @@ impl Shared {
             core::hint::spin_loop();
         }
         let mut guard = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
-        self.caller_sleeps.store(true, Ordering::SeqCst);
+        // A swap, as QEMU on x86-64 lets a load overtake a sequentially consistent store of an emulated Arm core, and the
+        // wake-up would be lost.
+        self.caller_sleeps.swap(true, Ordering::SeqCst);
         while self.state.load(Ordering::SeqCst) & ACTIVE != 0 {
             guard = self.last_left.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
