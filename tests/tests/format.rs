@@ -2,6 +2,8 @@
 //!
 //! Files are written here by a builder of their own, from FORMAT.md and not from the reader's code.
 
+#[path = "format/config.rs"]
+mod config;
 #[path = "format/damage.rs"]
 mod damage;
 #[path = "format/image.rs"]
